@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { EmlocError } from './errors.ts';
+
+test('an error names field, value and mend in one line', () => {
+  const error = new EmlocError('INVALID_ARGUMENT', 'RATIO_OUT_OF_RANGE', '1.5 is not in (0, 1]', {
+    field: '--ratio',
+    value: '1.5',
+    mend: 'choose a ratio such as 0.5',
+  });
+  expect(error.describe()).toBe('--ratio: 1.5 is not in (0, 1] (choose a ratio such as 0.5)');
+});
+
+test('a full disk keeps its meaning, and an error of ours passes unchanged', () => {
+  const full = EmlocError.from(Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC', path: 'out' }));
+  expect(full).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'DISK_FULL' });
+  expect(EmlocError.from(full)).toBe(full);
+});

@@ -1,0 +1,91 @@
+/**
+ * The one family of errors. A code (gRPC's names), a reason that machines match, what was wrong with which field, and
+ * how to mend it. The cause stays local. Turned into a gRPC status and back in one place: libs/mesh.
+ */
+export type ErrorCode =
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'FAILED_PRECONDITION'
+  | 'RESOURCE_EXHAUSTED'
+  | 'CANCELLED'
+  | 'ABORTED'
+  | 'UNAVAILABLE'
+  | 'UNAUTHENTICATED'
+  | 'PERMISSION_DENIED'
+  | 'OUT_OF_RANGE'
+  | 'DATA_LOSS'
+  | 'UNIMPLEMENTED'
+  | 'DEADLINE_EXCEEDED'
+  | 'INTERNAL';
+
+export interface ErrorDetails {
+  /** The option, message field or file part that is wrong, as its user knows it. */
+  readonly field?: string;
+  /** The offending value, short. */
+  readonly value?: string;
+  /** What to do about it. */
+  readonly mend?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+export class EmlocError extends Error {
+  override readonly name = 'EmlocError';
+  readonly code: ErrorCode;
+  /** UPPER_SNAKE_CASE, stable across releases. */
+  readonly reason: string;
+  readonly field: string | undefined;
+  readonly value: string | undefined;
+  readonly mend: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, reason: string, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.reason = reason;
+    this.field = details.field;
+    this.value = details.value;
+    this.mend = details.mend;
+    this.metadata = details.metadata ?? {};
+  }
+
+  /** Anything thrown, as one of ours: what already is one stays; a full disk and a missing file keep their meaning. */
+  static from(thrown: unknown): EmlocError {
+    if (thrown instanceof EmlocError) return thrown;
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const code = (error as NodeJS.ErrnoException).code;
+    const path = (error as NodeJS.ErrnoException).path;
+    switch (code) {
+      case 'ENOSPC':
+        return new EmlocError('RESOURCE_EXHAUSTED', 'DISK_FULL', `no space left on the disk${at(path)}`, {
+          mend: 'free some space or choose another output directory',
+          cause: error,
+        });
+      case 'ENOENT':
+        return new EmlocError('NOT_FOUND', 'FILE_NOT_FOUND', `no such file or directory${at(path)}`, {
+          value: path,
+          mend: 'check the path',
+          cause: error,
+        });
+      case 'EACCES':
+      case 'EPERM':
+        return new EmlocError('PERMISSION_DENIED', 'FILE_NOT_ACCESSIBLE', `permission denied${at(path)}`, {
+          value: path,
+          mend: 'check the permissions of the path',
+          cause: error,
+        });
+      default:
+        return new EmlocError('INTERNAL', 'INTERNAL', error.message, { cause: error });
+    }
+  }
+
+  /** One line for people: what was wrong, with which field and value, and the mend. */
+  describe(): string {
+    const where = this.field === undefined ? '' : `${this.field}: `;
+    const mend = this.mend === undefined ? '' : ` (${this.mend})`;
+    return `${where}${this.message}${mend}`;
+  }
+}
+
+const at = (path: string | undefined): string => (path === undefined ? '' : `: ${path}`);
