@@ -4,11 +4,17 @@ import tseslint from 'typescript-eslint';
 /** Which layer may import which. The tags stand in each project's package.json under `nx.tags`. */
 const layers = [
   { sourceTag: 'layer:pure', onlyDependOnLibsWithTags: ['layer:pure'] },
-  { sourceTag: 'scope:engine', onlyDependOnLibsWithTags: ['scope:tensor-stream'] },
-  { sourceTag: 'scope:models', onlyDependOnLibsWithTags: ['scope:tensor-stream', 'scope:engine'] },
-  { sourceTag: 'scope:emloc', onlyDependOnLibsWithTags: ['scope:tensor-stream', 'scope:engine', 'scope:models'] },
+  { sourceTag: 'scope:engine', onlyDependOnLibsWithTags: ['scope:errors', 'scope:tensor-stream'] },
+  {
+    sourceTag: 'scope:models',
+    onlyDependOnLibsWithTags: ['scope:errors', 'scope:tensor-stream', 'scope:engine'],
+  },
+  {
+    sourceTag: 'scope:emloc',
+    onlyDependOnLibsWithTags: ['scope:errors', 'scope:tensor-stream', 'scope:engine', 'scope:models'],
+  },
   { sourceTag: 'layer:work', onlyDependOnLibsWithTags: ['layer:pure'] },
-  { sourceTag: 'layer:rpc', onlyDependOnLibsWithTags: ['layer:rpc'] },
+  { sourceTag: 'layer:rpc', onlyDependOnLibsWithTags: ['scope:errors', 'layer:rpc'] },
   {
     sourceTag: 'layer:service',
     onlyDependOnLibsWithTags: ['layer:pure', 'layer:core', 'layer:work', 'layer:rpc'],

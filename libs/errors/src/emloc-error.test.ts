@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EmlocError } from './errors.ts';
+import { EmlocError } from './emloc-error.ts';
 
 test('an error names field, value and mend in one line', () => {
   const error = new EmlocError('INVALID_ARGUMENT', 'RATIO_OUT_OF_RANGE', '1.5 is not in (0, 1]', {
