@@ -54,6 +54,7 @@ export default tseslint.config(
       ...restrict(grpc, tensorflow, telemetry),
     },
   },
+  { files: ['**/vitest.config.ts'], rules: { '@nx/enforce-module-boundaries': 'off' } },
   { files: ['libs/engine/**'], rules: restrict(grpc, telemetry) },
   { files: ['libs/mesh/**'], rules: restrict(tensorflow) },
   { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
