@@ -4,10 +4,13 @@ import tseslint from 'typescript-eslint';
 /** Which layer may import which. The tags stand in each project's package.json under `nx.tags`. */
 const layers = [
   { sourceTag: 'layer:pure', onlyDependOnLibsWithTags: ['layer:pure'] },
-  { sourceTag: 'scope:engine', onlyDependOnLibsWithTags: ['scope:errors', 'scope:tensor-stream'] },
+  {
+    sourceTag: 'scope:engine',
+    onlyDependOnLibsWithTags: ['scope:errors', 'scope:tensor-stream', 'scope:downloads'],
+  },
   {
     sourceTag: 'scope:models',
-    onlyDependOnLibsWithTags: ['scope:errors', 'scope:tensor-stream', 'scope:engine'],
+    onlyDependOnLibsWithTags: ['scope:errors', 'scope:tensor-stream', 'scope:downloads', 'scope:engine'],
   },
   {
     sourceTag: 'scope:emloc',
