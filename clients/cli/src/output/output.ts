@@ -1,0 +1,97 @@
+/**
+ * Where words go: numbers to stdout (a table, or with `--json` one object), everything else to stderr. Colours and
+ * redrawn lines only where a terminal reads them.
+ */
+import { EmlocError } from '@emloc/errors';
+import { Progress, type ProgressUpdate } from './progress.ts';
+
+export interface Streams {
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+}
+
+export interface OutputSettings {
+  readonly json: boolean;
+  readonly streams: Streams;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+export class Output {
+  readonly json: boolean;
+  readonly #streams: Streams;
+  readonly #colour: boolean;
+  #progress: Progress | undefined;
+
+  constructor({ json, streams, environment }: OutputSettings) {
+    this.json = json;
+    this.#streams = streams;
+    this.#colour =
+      streams.stderr.isTTY === true &&
+      environment['NO_COLOR'] === undefined &&
+      environment['TERM'] !== 'dumb';
+  }
+
+  /** The result: `data` whole as JSON, or the text made of it. Called once a command. */
+  result(data: object, text: () => string): void {
+    this.endProgress();
+    this.#streams.stdout.write(this.json ? `${JSON.stringify(data, null, 2)}\n` : `${text()}\n`);
+  }
+
+  /** One JSON line or one text line of a stream of results (`jobs watch`). */
+  resultLine(data: object, text: () => string): void {
+    this.#clearProgress();
+    this.#streams.stdout.write(this.json ? `${JSON.stringify(data)}\n` : `${text()}\n`);
+  }
+
+  /** Something worth knowing. */
+  note(message: string): void {
+    this.#clearProgress();
+    this.#streams.stderr.write(`${message}\n`);
+  }
+
+  warn(message: string): void {
+    this.note(`${this.#paint('33', 'warning')}: ${message}`);
+  }
+
+  /** What is being done, how far it is: redrawn on a terminal, a plain line now and then elsewhere. */
+  progress(update: ProgressUpdate): void {
+    this.#progress ??= new Progress(this.#streams.stderr);
+    this.#progress.update(update);
+  }
+
+  endProgress(): void {
+    this.#progress?.end();
+    this.#progress = undefined;
+  }
+
+  /** `error: field: message (mend)`, or with `--json` an object on stderr. */
+  error(thrown: unknown): void {
+    this.endProgress();
+    const error = EmlocError.from(thrown);
+    const text = this.json
+      ? JSON.stringify({ error: errorObject(error) })
+      : `${this.#paint('31', 'error')}: ${error.describe()}`;
+    this.#streams.stderr.write(`${text}\n`);
+  }
+
+  #clearProgress(): void {
+    this.#progress?.clear();
+  }
+
+  #paint(code: string, text: string): string {
+    return this.#colour ? `\u001b[${code}m${text}\u001b[0m` : text;
+  }
+}
+
+/** An error as machines read it; absent parts are left out. */
+export function errorObject(error: EmlocError): Record<string, unknown> {
+  return {
+    code: error.code,
+    reason: error.reason,
+    message: error.message,
+    ...(error.field === undefined ? {} : { field: error.field }),
+    ...(error.value === undefined ? {} : { value: error.value }),
+    ...(error.mend === undefined ? {} : { mend: error.mend }),
+    ...(Object.keys(error.metadata).length === 0 ? {} : { metadata: error.metadata }),
+  };
+}

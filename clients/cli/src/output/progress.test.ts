@@ -1,0 +1,61 @@
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { Progress, progressText } from './progress.ts';
+
+function recorded(isTTY: boolean) {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns: 60 });
+  return { stream, text: () => (stream.read() as Buffer | null)?.toString() ?? '' };
+}
+
+test('a line names stage, steps, loss, speed, remaining time and memory', () => {
+  const update = {
+    stage: 'train',
+    done: 30,
+    total: 120,
+    loss: 1.2345,
+    tokensPerSecond: 512.4,
+    remainingSeconds: 80,
+    memoryBytes: 410e6,
+  };
+  expect(progressText(update, false)).toBe('train  30/120  loss 1.234  512 tokens/s  1m20s left  410 MB');
+  expect(progressText(update, true)).toContain('[#####---------------]  30/120');
+});
+
+test('where no terminal reads, a line comes at each new stage, at the end, and every ten seconds', () => {
+  let now = 0;
+  const { stream, text } = recorded(false);
+  const progress = new Progress(stream, () => now);
+  for (let done = 0; done <= 25; done += 1) {
+    progress.update({ stage: 'train', done, total: 25 });
+    now += 1000;
+  }
+  progress.update({ stage: 'correct' });
+  progress.end();
+  expect(text()).toBe('train  0/25\ntrain  10/25\ntrain  20/25\ntrain  25/25\ncorrect\n');
+});
+
+test('a terminal line is redrawn in place, never wider than the terminal, and kept at the end of its stage', () => {
+  let now = 0;
+  const { stream, text } = recorded(true);
+  const progress = new Progress(stream, () => now);
+  progress.update({ stage: 'train', done: 1, total: 9, note: 'x'.repeat(100) });
+  now += 1000;
+  progress.update({ stage: 'train', done: 2, total: 9 });
+  progress.update({ stage: 'train', done: 3, total: 9 });
+  progress.update({ stage: 'correct' });
+  progress.end();
+  const lines = text().split('\r\u001b[2K').slice(1);
+  expect(lines[0]?.length).toBeLessThanOrEqual(60);
+  expect(
+    lines.map((line) =>
+      line
+        .trim()
+        .split(/\s{2,}/)
+        .slice(0, 2)
+        .join(' ')
+        .slice(0, 5),
+    ),
+  ).toEqual(['train', 'train', 'train', 'corre']);
+  expect(lines[2]).toContain('3/9\n');
+  expect(lines[3]?.endsWith('\n')).toBe(true);
+});
