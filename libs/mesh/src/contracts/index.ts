@@ -1,0 +1,3 @@
+export * from './load-package.ts';
+export * from './message-codec.ts';
+export * from './proto-dirs.ts';

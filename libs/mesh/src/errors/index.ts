@@ -1,0 +1,2 @@
+export { errorDomain, toStatusMessage, type StatusMessage } from './to-status.ts';
+export { fromStatusMessage } from './from-status.ts';
