@@ -1,0 +1,67 @@
+/**
+ * What memory this process holds, as the kernel counts it, and how to hand back what is free. `rssAnon` is private
+ * memory: mapped weights and library pages, which the system may drop and read again, are not in it.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { libc } from './binding/libc.ts';
+
+export interface MemoryReading {
+  /** Private pages in memory (Linux; elsewhere the same as rssBytes). */
+  readonly rssAnonBytes: number;
+  /** Pages of files in memory: mapped weights and libraries. */
+  readonly rssFileBytes: number;
+  readonly rssBytes: number;
+  /** The highest rssBytes since the start, or since `resetPeak`. */
+  readonly peakRssBytes: number;
+}
+
+export function readMemory(): MemoryReading {
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8');
+    const bytes = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
+    return {
+      rssAnonBytes: bytes('RssAnon'),
+      rssFileBytes: bytes('RssFile'),
+      rssBytes: bytes('VmRSS'),
+      peakRssBytes: bytes('VmHWM'),
+    };
+  } catch {
+    const rssBytes = process.memoryUsage.rss();
+    return {
+      rssAnonBytes: rssBytes,
+      rssFileBytes: 0,
+      rssBytes,
+      peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    };
+  }
+}
+
+/** Lets the peak count anew from here; false where the system does not allow it. */
+export function resetPeak(): boolean {
+  try {
+    writeFileSync('/proc/self/clear_refs', '5');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Hands memory that tensors have freed back to the system, where the C library would keep it for the next one. */
+export function trimMemory(): void {
+  libc.mallocTrim?.(0);
+}
+
+const M_TRIM_THRESHOLD = -1;
+const M_MMAP_THRESHOLD = -3;
+const M_ARENA_MAX = -8;
+
+/**
+ * Settings for honest peaks: large tensors get mappings of their own, which go back the moment they are freed, and the
+ * threads share a few heaps instead of one each. Called once, before TensorFlow allocates.
+ */
+export function settleAllocator(): void {
+  libc.mallopt?.(M_MMAP_THRESHOLD, 4 * 2 ** 20);
+  libc.mallopt?.(M_TRIM_THRESHOLD, 16 * 2 ** 20);
+  libc.mallopt?.(M_ARENA_MAX, 4);
+}

