@@ -1,1 +1,26 @@
+/**
+ * Models: architectures written out forward and backward, weights by name from wherever they lie, passes over
+ * micro-batches, tokenizers.
+ */
 export * from './types.ts';
+export { architectureOf, architectures, supportedModelTypes } from './architectures/index.ts';
+export { openModel } from './directory/open-model.ts';
+export {
+  emulatorFile,
+  emulatorInfoSchema,
+  readEmulatorInfo,
+  writeEmulatorInfo,
+} from './directory/emulator-info.ts';
+export { openWeights, type OpenWeightsOptions } from './weights/open-weights.ts';
+export { checkFinite } from './weights/check-finite.ts';
+export { linearBackward, linearForward, plainLinears } from './layers/linear.ts';
+export { IGNORED_LABEL, makeBatchContext, prepareBatch, type SequenceLayout } from './batch.ts';
+export {
+  backwardPass,
+  forwardPass,
+  type ForwardOptions,
+  type ForwardResult,
+  type PassOptions,
+} from './model-pass.ts';
+export { lossPass, type LossResult, type MicroLoss } from './loss-pass.ts';
+export { gatherRows, headLoss, logitsOf, type HeadLoss, type HeadLossOptions } from './head.ts';

@@ -114,12 +114,18 @@ export interface Linears {
   backward(name: string, x: Tensor, dy: Tensor): Tensor;
 }
 
+/** Rotary tables [N, 1, E]: `x·cos + swapHalves(x)·sin`, the first half of `sin` negated. */
+export interface RopeTables {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
 /** Sequences of equal length that lie one after the other in the rows, and are attended to in one go. */
 export interface AttentionBlock {
   readonly firstRow: number;
   readonly sequences: number;
   readonly tokens: number;
-  /** Additive, [T, T]: 0 where query i may see key j, else −∞ (the type's lowest finite number). */
+  /** Additive, [T, T]: 0 where query i may see key j, else so low that its weight is 0. */
   readonly mask: Tensor;
 }
 
@@ -128,9 +134,9 @@ export interface BatchContext {
   /** N: real tokens in the micro-batch. */
   readonly rows: number;
   readonly blocks: readonly AttentionBlock[];
-  /** Rotary tables [N, E]: `x·cos + swapHalves(x)·sin`, the first half of `sin` negated. */
-  readonly cos: Tensor;
-  readonly sin: Tensor;
+  /** For queries with the scores' 1/√E folded in, and for keys. */
+  readonly queryRope: RopeTables;
+  readonly keyRope: RopeTables;
   dispose(): void;
 }
 

@@ -1,0 +1,72 @@
+/** Does a checkpoint hold what its config.json promises? Names, shapes and element types, from the headers alone. */
+import { EmlocError } from '@emloc/errors';
+import type { DType } from '@emloc/tensor-stream';
+import { basename } from 'node:path';
+import type { StoredTensor, TensorSpec } from '../types.ts';
+
+const floats: readonly DType[] = ['f64', 'f32', 'f16', 'bf16'];
+const text = (shape: readonly (number | string)[]): string => `[${shape.join(', ')}]`;
+
+/**
+ * Checks every expected tensor; where factors are allowed, `<module>.u` [out, r] and `<module>.v` [r, in] may stand in
+ * place of `<module>.weight`. Returns the modules so stored.
+ */
+export const checkTensors = (
+  expected: readonly TensorSpec[],
+  tensors: ReadonlyMap<string, StoredTensor>,
+  factorsAllowed: (name: string) => boolean,
+): Set<string> => {
+  const factored = new Set<string>();
+  for (const spec of expected) {
+    const found = tensors.get(spec.name);
+    if (found !== undefined) {
+      checkOne(spec.name, found, spec.shape);
+      continue;
+    }
+    const module = spec.name.replace(/\.weight$/, '');
+    const [u, v] = [tensors.get(`${module}.u`), tensors.get(`${module}.v`)];
+    if (u === undefined || v === undefined || !factorsAllowed(spec.name)) throw missing(spec, tensors);
+    const [out, inner] = [spec.shape[0] ?? 0, spec.shape[1] ?? 0];
+    const rank = u.shape[1] ?? 0;
+    checkOne(`${module}.u`, u, [out, Math.max(1, rank)]);
+    checkOne(`${module}.v`, v, [Math.max(1, rank), inner]);
+    factored.add(module);
+  }
+  return factored;
+};
+
+const checkOne = (name: string, found: StoredTensor, shape: readonly number[]): void => {
+  if (!floats.includes(found.dtype))
+    throw new EmlocError(
+      'INVALID_ARGUMENT',
+      'UNSUPPORTED_DTYPE',
+      `${name} holds ${found.dtype} elements, as quantized checkpoints do; supported are ${floats.join(', ')}`,
+      { field: name, value: found.dtype, mend: 'convert to bf16 first' },
+    );
+  if (found.shape.length !== shape.length || found.shape.some((d, i) => d !== shape[i]))
+    throw new EmlocError(
+      'INVALID_ARGUMENT',
+      'BAD_TENSOR_SHAPE',
+      `${name} has shape ${text(found.shape)}, but config.json promises ${text(shape)}`,
+      {
+        field: name,
+        value: text(found.shape),
+        mend: `use the config.json that belongs to ${basename(found.file)}`,
+      },
+    );
+};
+
+const missing = (spec: TensorSpec, tensors: ReadonlyMap<string, StoredTensor>): EmlocError => {
+  const module = spec.name.replace(/\.weight$/, '');
+  const hint = tensors.has(`${module}.u`)
+    ? 'the directory holds factors but no emloc.json: make the emulator anew'
+    : tensors.has(`${module}.qweight`) || tensors.has(`${module}.weight_packed`)
+      ? 'the checkpoint is quantized: convert to bf16 first'
+      : 'download the model again, or use the config.json that belongs to it';
+  return new EmlocError(
+    'INVALID_ARGUMENT',
+    'MISSING_TENSOR',
+    `tensor ${spec.name} of shape ${text(spec.shape)} is missing`,
+    { field: spec.name, value: 'absent', mend: hint },
+  );
+};

@@ -1,0 +1,81 @@
+/**
+ * Opens a Hugging Face model directory or an emulator directory: config.json, the headers of the safetensors files,
+ * and whether the two agree. No TensorFlow, no weight is read, so every complaint comes before any work.
+ */
+import { EmlocError } from '@emloc/errors';
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { architectureOf } from '../architectures/index.ts';
+import type { ModelDirectory } from '../types.ts';
+import { checkTensors } from './check-tensors.ts';
+import { digestFiles } from './digest.ts';
+import { emulatorFile, readEmulatorInfo } from './emulator-info.ts';
+import { readJsonObject } from './read-json.ts';
+import { readWeightFiles } from './weight-files.ts';
+
+export const openModel = (path: string): ModelDirectory => {
+  const dir = resolve(path);
+  checkDirectory(dir, path);
+  const raw = readJsonObject(join(dir, 'config.json'));
+  const architecture = architectureOf(raw['model_type']);
+  if (raw['quantization_config'] != null)
+    throw new EmlocError('UNIMPLEMENTED', 'QUANTIZED_MODEL', 'the checkpoint is quantized', {
+      field: 'quantization_config',
+      value: String((raw['quantization_config'] as { quant_method?: unknown }).quant_method ?? 'unknown'),
+      mend: 'convert to bf16 first',
+    });
+  const hinted = architecture.parseConfig(raw);
+  const emulator = existsSync(join(dir, emulatorFile)) ? readEmulatorInfo(dir) : undefined;
+  const { files, tensors } = readWeightFiles(dir);
+
+  const linearWeights = new Set<string>();
+  for (let layer = 0; layer < hinted.numLayers; layer++)
+    for (const { name } of architecture.linears(hinted))
+      linearWeights.add(`${architecture.moduleName(layer, name)}.weight`);
+  const factored = checkTensors(
+    architecture.expectedTensors(hinted),
+    tensors,
+    (name) => emulator !== undefined && linearWeights.has(name),
+  );
+
+  const dtype = tensors.get(architecture.tensorNames.embedding)?.dtype ?? hinted.dtype;
+  let digest: Promise<string> | undefined;
+  return {
+    dir,
+    config: { ...hinted, dtype },
+    architecture,
+    tensors,
+    weightFiles: files,
+    emulator,
+    isFactored: (module) => factored.has(module),
+    weightBytes: [...tensors.values()].reduce((sum, t) => sum + t.end - t.begin, 0),
+    digest: () => (digest ??= digestFiles([join(dir, 'config.json'), ...files])),
+  };
+};
+
+const checkDirectory = (dir: string, path: string): void => {
+  const bad = (reason: string, message: string, mend: string): EmlocError =>
+    new EmlocError(reason === 'MODEL_NOT_FOUND' ? 'NOT_FOUND' : 'INVALID_ARGUMENT', reason, message, {
+      field: 'model',
+      value: path,
+      mend,
+    });
+  const found = statSync(dir, { throwIfNoEntry: false });
+  if (found === undefined) throw bad('MODEL_NOT_FOUND', 'no such model directory', 'check the path');
+  if (!found.isDirectory())
+    throw bad(
+      'NOT_A_MODEL_DIRECTORY',
+      'this is a file, not a model directory',
+      path.endsWith('.gguf')
+        ? 'convert it with `emloc models import`'
+        : 'name the directory that holds config.json',
+    );
+  if (existsSync(join(dir, 'config.json'))) return;
+  if (existsSync(join(dir, 'adapter_config.json')))
+    throw bad(
+      'NOT_A_MODEL_DIRECTORY',
+      'this directory holds an adapter only, not a model',
+      'name its base model as the model, and this directory as the adapter',
+    );
+  throw bad('NOT_A_MODEL_DIRECTORY', 'there is no config.json in this directory', 'name a model directory');
+};

@@ -1,0 +1,148 @@
+/**
+ * The end of the model: final norm, logits, cross-entropy and its gradient. Only rows that predict a label are looked
+ * at, and those in slices, so that neither the logits nor their gradient [N, V] ever exist whole.
+ *   loss = −log softmax(norm(h) Wᵀ)[label],  dh = norm'((softmax − onehot) W) · scale
+ * Where the output matrix must be converted to be multiplied, that is done in slices of the vocabulary too.
+ */
+import {
+  addN,
+  argmax,
+  cast,
+  concat,
+  gather,
+  linear,
+  linearBackward,
+  mul,
+  slice,
+  softmaxCrossEntropy,
+  tensor,
+  tidy,
+  toFloat64Array,
+  type Tensor,
+} from '@emloc/engine';
+import { dtypeBytes } from '@emloc/tensor-stream';
+import type { HeadWeights, WeightSource } from './types.ts';
+
+/** Of the logits, and again of their gradient and of the converted part of the output matrix. */
+export const DEFAULT_SLICE_BYTES = 32 * 2 ** 20;
+
+/** What the functions below need to know of the model: a WeightSource has it all. */
+export type HeadOf = Pick<WeightSource, 'architecture' | 'config' | 'activationDtype'>;
+
+export interface HeadLossOptions {
+  /** Makes `dh`, times this factor (such as 1 / labelled tokens of the whole batch). */
+  readonly gradientScale?: number;
+  /** Also tell where the most likely token is the label. */
+  readonly matches?: boolean;
+  readonly sliceBytes?: number;
+}
+
+export interface HeadLoss {
+  /** Natural logarithm of each label's probability. */
+  readonly logProbs: Float64Array;
+  /** 1 where the most likely token is the label; undefined unless asked for. */
+  readonly matches: Uint8Array | undefined;
+  /** [n, D]; undefined unless a scale was given. */
+  readonly dh: Tensor | undefined;
+}
+
+/** h [n, D]: hidden states before the final norm, one for each label. */
+export const headLoss = (
+  of: HeadOf,
+  h: Tensor,
+  labels: Int32Array,
+  weights: HeadWeights,
+  { gradientScale, matches: wantMatches = false, sliceBytes = DEFAULT_SLICE_BYTES }: HeadLossOptions = {},
+): HeadLoss =>
+  tidy(() => {
+    const logProbs = new Float64Array(labels.length);
+    const matches = wantMatches ? new Uint8Array(labels.length) : undefined;
+    const gradients: Tensor[] = [];
+    for (const { first, count } of slices(labels.length, rowsPerSlice(of, sliceBytes))) {
+      const part = labels.subarray(first, first + count);
+      const dh = tidy(() => {
+        const rows = count === labels.length ? h : slice(h, [first, 0], [count, of.config.hiddenSize]);
+        const normed = of.architecture.finalNorm(rows, weights, of.config); // [n, D]
+        const logits = logitsOfNormed(of, normed, weights.head, sliceBytes); // [n, V]
+        if (matches)
+          toFloat64Array(argmax(logits)).forEach((id, i) => (matches[first + i] = +(id === part[i])));
+        const { loss, dLogits } = softmaxCrossEntropy(logits, tensor(part, [count], 'i32'));
+        logits.dispose();
+        toFloat64Array(loss).forEach((x, i) => (logProbs[first + i] = -x));
+        if (gradientScale === undefined) return undefined;
+        const dNormed = mul(backToNormed(of, dLogits, weights.head, sliceBytes), gradientScale);
+        return of.architecture.finalNormBackward(rows, dNormed, weights, of.config);
+      });
+      if (dh !== undefined) gradients.push(dh);
+    }
+    const dh = gradients.length === 0 ? undefined : concat(gradients, 0);
+    return { logProbs, matches, dh };
+  });
+
+/** h [n, D] before the final norm → logits [n, V]. The caller sees to it that n is small. */
+export const logitsOf = (
+  of: HeadOf,
+  h: Tensor,
+  weights: HeadWeights,
+  sliceBytes: number = DEFAULT_SLICE_BYTES,
+): Tensor =>
+  tidy(() => logitsOfNormed(of, of.architecture.finalNorm(h, weights, of.config), weights.head, sliceBytes));
+
+/** Rows of hidden states by number. */
+export const gatherRows = (h: Tensor, rows: Int32Array): Tensor =>
+  tidy(() => gather(h, tensor(rows, [rows.length], 'i32'), 0));
+
+/** [n, D] · [V, D]ᵀ → [n, V] */
+const logitsOfNormed = (of: HeadOf, normed: Tensor, head: Tensor, sliceBytes: number): Tensor =>
+  tidy(() => {
+    const parts = headParts(of, head, sliceBytes).map(({ first, count }) =>
+      tidy(() => linear(normed, headPart(of, head, first, count))),
+    );
+    return parts.length === 1 ? parts[0]! : concat(parts, 1);
+  });
+
+/** [n, V] · [V, D] → [n, D] */
+const backToNormed = (of: HeadOf, dLogits: Tensor, head: Tensor, sliceBytes: number): Tensor =>
+  tidy(() => {
+    const vocabulary = of.config.vocabSize;
+    const rows = dLogits.shape[0]!;
+    const parts = headParts(of, head, sliceBytes).map(({ first, count }) =>
+      tidy(() => {
+        const columns = count === vocabulary ? dLogits : slice(dLogits, [0, first], [rows, count]);
+        return linearBackward(columns, headPart(of, head, first, count));
+      }),
+    );
+    return parts.length === 1 ? parts[0]! : addN(parts);
+  });
+
+/** The output matrix is multiplied whole where its type is the activations'. */
+const headParts = (of: HeadOf, head: Tensor, sliceBytes: number): readonly Slice[] => {
+  const { vocabSize, hiddenSize } = of.config;
+  if (head.dtype === of.activationDtype) return [{ first: 0, count: vocabSize }];
+  return slices(
+    vocabSize,
+    Math.max(1, Math.floor(sliceBytes / (hiddenSize * dtypeBytes[of.activationDtype]))),
+  );
+};
+
+const headPart = (of: HeadOf, head: Tensor, first: number, count: number): Tensor => {
+  if (head.dtype === of.activationDtype) return head;
+  return tidy(() => cast(slice(head, [first, 0], [count, of.config.hiddenSize]), of.activationDtype));
+};
+
+interface Slice {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** 0 … total in slices near in size, none above `most`. */
+const slices = (total: number, most: number): Slice[] => {
+  const parts = Math.ceil(total / most);
+  return Array.from({ length: parts }, (_, i) => {
+    const first = Math.floor((i * total) / parts);
+    return { first, count: Math.floor(((i + 1) * total) / parts) - first };
+  });
+};
+
+const rowsPerSlice = (of: HeadOf, sliceBytes: number): number =>
+  Math.max(1, Math.floor(sliceBytes / (of.config.vocabSize * dtypeBytes[of.activationDtype])));

@@ -1,0 +1,26 @@
+/**
+ * A linear and the way back to its input, full or factored. Weights are frozen, so they have no gradient.
+ *   y = W x + b, dx = Wᵀ dy       full, W [out, in]
+ *   y = u (v x) + b, dx = vᵀ (uᵀ dy)   factored, u [out, R], v [R, in]
+ */
+import { add, linear, linearBackward as backward, tidy, type Tensor } from '@emloc/engine';
+import type { LayerWeights, Linears, LinearWeights } from '../types.ts';
+
+/** x [N, in] → [N, out] */
+export const linearForward = (w: LinearWeights, x: Tensor): Tensor => {
+  if (w.kind === 'full' && w.bias === undefined) return linear(x, w.weight);
+  return tidy(() => {
+    const y = w.kind === 'full' ? linear(x, w.weight) : linear(linear(x, w.v), w.u);
+    return w.bias === undefined ? y : add(y, w.bias);
+  });
+};
+
+/** dy [N, out] → dx [N, in] */
+export const linearBackward = (w: LinearWeights, dy: Tensor): Tensor =>
+  w.kind === 'full' ? backward(dy, w.weight) : tidy(() => backward(backward(dy, w.u), w.v));
+
+/** The linears as they are, without adapters. */
+export const plainLinears = (weights: LayerWeights): Linears => ({
+  forward: (name, x) => linearForward(weights.linear(name), x),
+  backward: (name, _x, dy) => linearBackward(weights.linear(name), dy),
+});

@@ -1,0 +1,33 @@
+/**
+ * Root-mean-square norm over the last axis (Zhang & Sennrich 2019), its forward and backward:
+ *   y = w · x · r,  r = 1 / √(mean(x²) + ε)
+ *   dx = r · (g − x · r² · mean(g · x)),  g = dy · w
+ * The weight is not trained, so it has no gradient.
+ */
+import { add, mean, mul, rsqrt, square, sub, tidy, type Tensor } from '@emloc/engine';
+
+export interface RmsNormed {
+  /** [N, D] */
+  readonly y: Tensor;
+  /** r [N, 1], what the backward can reuse. */
+  readonly inverse: Tensor;
+}
+
+/** x [N, D], weight [D]. */
+export const rmsNorm = (x: Tensor, weight: Tensor, eps: number): RmsNormed =>
+  tidy(() => {
+    const meanSquare = tidy(() => mean(square(x), -1, true)); // [N, 1]
+    const inverse = rsqrt(add(meanSquare, eps));
+    const normed = mul(x, inverse); // [N, D]
+    return { y: mul(normed, weight), inverse };
+  });
+
+/** x, dy [N, D], weight [D], inverse [N, 1] → dx [N, D]. */
+export const rmsNormBackward = (x: Tensor, dy: Tensor, weight: Tensor, inverse: Tensor): Tensor =>
+  tidy(() => {
+    const g = mul(dy, weight); // [N, D]
+    const meanGx = tidy(() => mean(mul(g, x), -1, true)); // [N, 1]
+    const coefficient = mul(meanGx, square(inverse));
+    const inner = tidy(() => sub(g, mul(x, coefficient)));
+    return mul(inner, inverse);
+  });

@@ -1,0 +1,35 @@
+/**
+ * The gate of the MLP (Shazeer 2020), its forward and backward, σ the logistic function:
+ *   a = silu(g) · u,  silu(g) = g · σ(g)
+ *   du = da · silu(g),  dg = da · u · (σ + silu(g) · (1 − σ))
+ */
+import { add, mul, sigmoid, sub, tidy, type Tensor } from '@emloc/engine';
+
+export interface Gated {
+  /** [N, F] */
+  readonly activated: Tensor;
+  /** σ(g) and silu(g) [N, F], what the backward can reuse. */
+  readonly sigma: Tensor;
+  readonly silu: Tensor;
+}
+
+/** gate, up [N, F] */
+export const swiglu = (gate: Tensor, up: Tensor): Gated =>
+  tidy(() => {
+    const sigma = sigmoid(gate);
+    const silu = mul(gate, sigma);
+    return { activated: mul(silu, up), sigma, silu };
+  });
+
+/** da, up [N, F] → dGate, dUp [N, F]. */
+export const swigluBackward = (
+  da: Tensor,
+  up: Tensor,
+  { sigma, silu }: Pick<Gated, 'sigma' | 'silu'>,
+): { dGate: Tensor; dUp: Tensor } =>
+  tidy(() => {
+    const dUp = mul(da, silu);
+    const slope = tidy(() => add(sigma, sub(silu, mul(silu, sigma)))); // d silu / d g
+    const dSilu = mul(da, up);
+    return { dGate: mul(dSilu, slope), dUp };
+  });

@@ -1,0 +1,112 @@
+/**
+ * Passes through a whole model, layer by layer: all micro-batches go through a layer while its weights are at hand, so
+ * that a streamed model is read once a pass and a resident one converts each layer once. Between layers a hook may
+ * yield to the event loop (health, cancel); that is why passes are asynchronous.
+ *
+ * Memory: the hidden states of the micro-batches, times the layers where their inputs are kept for a backward pass,
+ * and the inside of one layer for one micro-batch.
+ */
+import { keep, tidy, type Tensor } from '@emloc/engine';
+import type { Batch, LinearsFor, WeightSource } from './types.ts';
+
+export interface PassOptions {
+  /** Called after each layer; may wait, or throw to end the pass. */
+  readonly afterLayer?: (layer: number) => void | Promise<void>;
+}
+
+export interface ForwardOptions extends PassOptions {
+  /** Keep every layer's inputs, as `backwardPass` needs them. */
+  readonly keepInputs?: boolean;
+}
+
+export interface ForwardResult {
+  /** `inputs[layer][micro]` [N, D]; empty unless they were to be kept. */
+  readonly inputs: Tensor[][];
+  /** What comes out of the last layer, before the final norm: `hidden[micro]` [N, D]. */
+  readonly hidden: Tensor[];
+  dispose(): void;
+}
+
+/** Embeds the micro-batches and takes them through all layers. The caller disposes what comes out. */
+export const forwardPass = async (
+  source: WeightSource,
+  batches: readonly Batch[],
+  linearsFor: LinearsFor,
+  { keepInputs = false, afterLayer }: ForwardOptions = {},
+): Promise<ForwardResult> => {
+  const { architecture, config, activationDtype } = source;
+  const inputs: Tensor[][] = [];
+  let current = source.withEmbedding((embedding) =>
+    batches.map(({ ids }) => keep(architecture.embed(embedding, ids, activationDtype))),
+  );
+  const dispose = (): void => {
+    inputs.forEach(disposeAll);
+    disposeAll(current);
+  };
+  try {
+    for (let layer = 0; layer < config.numLayers; layer++) {
+      const next = source.withLayer(layer, (w) =>
+        eachKept(batches, ({ context }, micro) =>
+          architecture.layerForward(current[micro]!, w, linearsFor(layer, w, micro), context, config),
+        ),
+      );
+      if (keepInputs) inputs.push(current);
+      else disposeAll(current);
+      current = next;
+      await afterLayer?.(layer);
+    }
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  return { inputs, hidden: current, dispose };
+};
+
+/**
+ * Takes the gradient of the hidden states back through all layers, last to first; adapters collect theirs in
+ * `Linears.backward`. Uses up `inputs` and `dHidden`: each tensor is disposed as soon as it is not needed any more.
+ */
+export const backwardPass = async (
+  source: WeightSource,
+  batches: readonly Batch[],
+  inputs: Tensor[][],
+  dHidden: readonly Tensor[],
+  linearsFor: LinearsFor,
+  { afterLayer }: PassOptions = {},
+): Promise<void> => {
+  const { architecture, config } = source;
+  let current: readonly Tensor[] = dHidden;
+  try {
+    for (let layer = config.numLayers - 1; layer >= 0; layer--) {
+      const kept = inputs[layer]!;
+      const next = source.withLayer(layer, (w) =>
+        eachKept(batches, ({ context }, micro) => {
+          const lin = linearsFor(layer, w, micro);
+          const dx = architecture.layerBackward(kept[micro]!, current[micro]!, w, lin, context, config);
+          kept[micro]!.dispose();
+          current[micro]!.dispose();
+          return dx;
+        }),
+      );
+      current = next;
+      await afterLayer?.(layer);
+    }
+  } finally {
+    disposeAll(current);
+    inputs.forEach(disposeAll);
+  }
+};
+
+/** Maps to tensors that the caller owns; where one fails, those before it end. */
+const eachKept = <T>(items: readonly T[], make: (item: T, index: number) => Tensor): Tensor[] => {
+  const made: Tensor[] = [];
+  try {
+    items.forEach((item, i) => made.push(keep(tidy(() => make(item, i)))));
+  } catch (error) {
+    disposeAll(made);
+    throw error;
+  }
+  return made;
+};
+
+const disposeAll = (tensors: readonly Tensor[]): void => tensors.forEach((t) => t.dispose());

@@ -1,0 +1,69 @@
+/**
+ * Tensors of a model directory as they are stored, mapped from its files when they are first asked for. Where the
+ * data is aligned they are the file's own pages, clean page cache that counts as nobody's private memory.
+ */
+import { keep, MappedFile, type Tensor } from '@emloc/engine';
+import { EmlocError } from '@emloc/errors';
+import { statSync } from 'node:fs';
+import type { ModelDirectory, StoredTensor } from '../types.ts';
+
+export class MappedTensors {
+  readonly #model: ModelDirectory;
+  readonly #files = new Map<string, MappedFile>();
+  readonly #tensors = new Map<string, Tensor>();
+
+  constructor(model: ModelDirectory) {
+    this.#model = model;
+  }
+
+  has(name: string): boolean {
+    return this.#model.tensors.has(name);
+  }
+
+  /** As stored; stays this object's. */
+  get(name: string): Tensor {
+    const found = this.#tensors.get(name);
+    if (found !== undefined) return found;
+    const stored = this.#model.tensors.get(name);
+    if (stored === undefined)
+      throw new EmlocError('INTERNAL', 'TENSOR_NOT_FOUND', `${this.#model.dir} holds no tensor ${name}`, {
+        field: name,
+      });
+    const tensor = keep(this.#file(stored).tensor(stored));
+    this.#tensors.set(name, tensor);
+    return tensor;
+  }
+
+  /** A page beyond the end of a file that shrank would kill the process: look before each use. */
+  checkFiles(): void {
+    for (const [path, file] of this.#files) checkLength(path, file.bytes);
+  }
+
+  /** Disposes the tensors, then unmaps the files. */
+  close(): void {
+    for (const tensor of this.#tensors.values()) tensor.dispose();
+    this.#tensors.clear();
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+  }
+
+  #file({ file, end }: StoredTensor): MappedFile {
+    let mapped = this.#files.get(file);
+    if (mapped === undefined) {
+      checkLength(file, end);
+      mapped = new MappedFile(file);
+      this.#files.set(file, mapped);
+    }
+    return mapped;
+  }
+}
+
+const checkLength = (path: string, expected: number): void => {
+  const found = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (found >= expected) return;
+  throw new EmlocError('DATA_LOSS', 'FILE_SHRANK', `${path} has ${found} bytes, but ${expected} are in use`, {
+    field: 'model',
+    value: path,
+    mend: 'do not change model files while they are used; fetch the file again',
+  });
+};
