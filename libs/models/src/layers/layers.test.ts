@@ -1,0 +1,219 @@
+import { keep, mul, reshape, startEngine, sum, tensor, tidy, type Tensor } from '@emloc/engine';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { makeBatchContext } from '../batch.ts';
+import { gradientError, maxRelative, random, randomNumbers, values } from '../testing/fixture.ts';
+import { tinyConfig } from '../testing/tiny-config.ts';
+import { attention, attentionBackward, type Heads } from './attention.ts';
+import { linearBackward, linearForward } from './linear.ts';
+import { rmsNorm, rmsNormBackward } from './rms-norm.ts';
+import { rope, ropeBackward, ropeFrequencies } from './rope.ts';
+import { swiglu, swigluBackward } from './swiglu.ts';
+
+beforeAll(() => startEngine());
+
+/** Claims of a backward about one input of shape `shape`, against finite differences. */
+const errorOf = (
+  shape: readonly number[],
+  outSize: number,
+  forward: (x: Tensor) => Tensor,
+  backward: (x: Tensor, dy: Tensor) => Tensor,
+): number => {
+  const count = shape.reduce((a, b) => a * b, 1);
+  const x = randomNumbers(count, 1);
+  const w = randomNumbers(outSize, 2);
+  const run = (at: Float64Array): Float64Array => tidy(() => values(forward(tensor(at, shape, 'f64'))));
+  const gradient = tidy(() => {
+    const input = tensor(x, shape, 'f64');
+    return values(backward(input, reshape(tensor(w, undefined, 'f64'), forward(input).shape)));
+  });
+  return gradientError(run, x, w, gradient);
+};
+
+const close = 1e-8;
+
+test('rmsNorm: backward agrees with finite differences', () => {
+  tidy(() => {
+    const weight = random([6], 3);
+    const error = errorOf(
+      [5, 6],
+      30,
+      (x) => rmsNorm(x, weight, 1e-2).y,
+      (x, dy) => rmsNormBackward(x, dy, weight, rmsNorm(x, weight, 1e-2).inverse),
+    );
+    expect(error).toBeLessThan(close);
+  });
+});
+
+test('swiglu: both gradients agree with finite differences', () => {
+  tidy(() => {
+    const other = random([4, 7], 3);
+    const gate = errorOf(
+      [4, 7],
+      28,
+      (x) => swiglu(x, other).activated,
+      (x, dy) => swigluBackward(dy, other, swiglu(x, other)).dGate,
+    );
+    const up = errorOf(
+      [4, 7],
+      28,
+      (x) => swiglu(other, x).activated,
+      (x, dy) => swigluBackward(dy, x, swiglu(other, x)).dUp,
+    );
+    expect(Math.max(gate, up)).toBeLessThan(close);
+  });
+});
+
+describe('rope', () => {
+  test('backward agrees with finite differences', () => {
+    const { context } = layout([3, 2]);
+    const error = errorOf(
+      [5, 16],
+      80,
+      (x) => rope(x, context.queryRope),
+      (_, dy) => ropeBackward(dy, context.queryRope),
+    );
+    context.dispose();
+    expect(error).toBeLessThan(close);
+  });
+
+  test('it turns each pair by its angle and keeps lengths', () => {
+    const { context } = layout([4]);
+    const lengths = tidy(() => {
+      const x = random([4, 8], 1);
+      const norm = (t: Tensor): Float64Array => values(sum(mul(t, t), -1));
+      return { before: norm(x), after: norm(reshape(rope(x, context.keyRope), [4, 8])) };
+    });
+    context.dispose();
+    expect(maxRelative(lengths.after, lengths.before)).toBeLessThan(1e-12);
+  });
+
+  test('llama3 scaling leaves high frequencies, divides low ones, and goes over smoothly between', () => {
+    const rope = {
+      theta: 500000,
+      scaling: {
+        type: 'llama3',
+        factor: 8,
+        lowFreqFactor: 1,
+        highFreqFactor: 4,
+        originalMaxPositionEmbeddings: 8192,
+      },
+    } as const;
+    const scaled = ropeFrequencies(rope, 64);
+    const plain = ropeFrequencies({ theta: 500000 }, 64);
+    const ratios = plain.map((f, i) => f / scaled[i]!);
+    expect(ratios[0]).toBe(1);
+    expect(ratios.at(-1)).toBeCloseTo(8, 12);
+    // Values of transformers' _compute_llama3_parameters, by hand: pair 17 turns 8192·f/2π = 1.22 times.
+    const turns = (8192 * plain[17]!) / (2 * Math.PI);
+    expect(turns).toBeGreaterThan(1);
+    expect(turns).toBeLessThan(4);
+    const smooth = (turns - 1) / 3;
+    expect(scaled[17]).toBeCloseTo(plain[17]! * (smooth + (1 - smooth) / 8), 15);
+    expect([...ratios]).toEqual([...ratios].sort((a, b) => a - b));
+  });
+
+  test('linear scaling divides every frequency', () => {
+    const plain = ropeFrequencies({ theta: 1e4 }, 8);
+    const scaled = ropeFrequencies({ theta: 1e4, scaling: { type: 'linear', factor: 4 } }, 8);
+    expect([...scaled]).toEqual([...plain].map((f) => f / 4));
+  });
+});
+
+describe('linear', () => {
+  test.each(['full', 'factored'] as const)('%s: backward agrees with finite differences', (kind) => {
+    tidy(() => {
+      const bias = random([4], 9);
+      const w =
+        kind === 'full'
+          ? { kind, weight: random([4, 6], 3), bias }
+          : { kind, u: random([4, 2], 3), v: random([2, 6], 4), bias };
+      const error = errorOf(
+        [5, 6],
+        20,
+        (x) => linearForward(w, x),
+        (_, dy) => linearBackward(w, dy),
+      );
+      expect(error).toBeLessThan(close);
+    });
+  });
+});
+
+describe('attention', () => {
+  // Sequences of lengths that differ and one length twice: a block of two, and blocks of their own.
+  const lengths = [4, 4, 3, 1];
+  const rows = 12;
+  const [heads, keyHeads, width] = [4, 2, 8];
+
+  test.each(['q', 'k', 'v'] as const)('the gradient of %s agrees with finite differences', (part) => {
+    const { context } = layout(lengths);
+    tidy(() => {
+      const fixed: Heads = {
+        q: random([rows, heads, width], 3),
+        k: random([rows, keyHeads, width], 4),
+        v: random([rows, keyHeads, width], 5),
+      };
+      const run = (x: Tensor) => {
+        const all = { ...fixed, [part]: x };
+        return { all, attended: attention(all, context.blocks) };
+      };
+      const error = errorOf(
+        fixed[part].shape,
+        rows * heads * width,
+        (x) => run(x).attended.output,
+        (x, dy) => {
+          const { all, attended } = run(x);
+          return attentionBackward(dy, all, attended.blocks, context.blocks)[part];
+        },
+      );
+      expect(error).toBeLessThan(close);
+    });
+    context.dispose();
+  });
+
+  test('a sequence sees neither its future nor its neighbours', () => {
+    const { context } = layout(lengths);
+    const outputs = tidy(() => {
+      const k = random([rows, keyHeads, width], 4);
+      const v = random([rows, keyHeads, width], 5);
+      const q = random([rows, heads, width], 3);
+      // Row 5 (second token of the second sequence) of k and v is changed.
+      const bump = tensor(
+        Float64Array.from({ length: rows }, (_, i) => (i === 5 ? 9 : 1)),
+        [rows, 1, 1],
+        'f64',
+      );
+      const before = values(attention({ q, k, v }, context.blocks).output);
+      const after = values(attention({ q, k: mul(k, bump), v: mul(v, bump) }, context.blocks).output);
+      return { before, after };
+    });
+    context.dispose();
+    const changed = Array.from({ length: rows }, (_, row) => {
+      const part = (a: Float64Array): string => a.subarray(row * 32, row * 32 + 32).join();
+      return part(outputs.before) !== part(outputs.after);
+    });
+    expect(changed.flatMap((c, row) => (c ? [row] : []))).toEqual([5, 6, 7]);
+  });
+});
+
+function layout(lengths: readonly number[]) {
+  const config = tinyConfig();
+  const context = makeBatchContext(
+    config,
+    lengths.map((tokens) => ({ tokens })),
+    'f64',
+  );
+  return { config, context };
+}
+
+test('what a layer function makes and does not return ends with it', async () => {
+  const { liveTensors } = await import('@emloc/engine');
+  const before = liveTensors().count;
+  const { context } = layout([4, 3]);
+  tidy(() => {
+    const q = random([7, 4, 8], 1);
+    const k = random([7, 2, 8], 2);
+    keep(attention({ q, k, v: k }, context.blocks).output).dispose();
+  });
+  context.dispose();
+  expect(liveTensors().count).toBe(before);
+});
