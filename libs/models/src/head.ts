@@ -130,13 +130,13 @@ const headPart = (of: HeadOf, head: Tensor, first: number, count: number): Tenso
   return tidy(() => cast(slice(head, [first, 0], [count, of.config.hiddenSize]), of.activationDtype));
 };
 
-interface Slice {
+export interface Slice {
   readonly first: number;
   readonly count: number;
 }
 
 /** 0 … total in slices near in size, none above `most`. */
-const slices = (total: number, most: number): Slice[] => {
+export const slices = (total: number, most: number): Slice[] => {
   const parts = Math.ceil(total / most);
   return Array.from({ length: parts }, (_, i) => {
     const first = Math.floor((i * total) / parts);
@@ -144,5 +144,5 @@ const slices = (total: number, most: number): Slice[] => {
   });
 };
 
-const rowsPerSlice = (of: HeadOf, sliceBytes: number): number =>
+export const rowsPerSlice = (of: HeadOf, sliceBytes: number): number =>
   Math.max(1, Math.floor(sliceBytes / (of.config.vocabSize * dtypeBytes[of.activationDtype])));

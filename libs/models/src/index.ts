@@ -24,3 +24,5 @@ export {
 } from './model-pass.ts';
 export { lossPass, type LossResult, type MicroLoss } from './loss-pass.ts';
 export { gatherRows, headLoss, logitsOf, type HeadLoss, type HeadLossOptions } from './head.ts';
+export { scoreContinuations, type Choices } from './score.ts';
+export { greedyContinue, type GreedyOptions } from './generate.ts';

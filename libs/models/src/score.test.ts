@@ -1,0 +1,92 @@
+import { liveTensors, startEngine } from '@emloc/engine';
+import { beforeAll, expect, test } from 'vitest';
+import { greedyContinue, openModel, openWeights, plainLinears, scoreContinuations } from './index.ts';
+import { forwardPass } from './model-pass.ts';
+import { lossPass } from './loss-pass.ts';
+import { prepareBatch } from './batch.ts';
+import { tokenTree } from './score.ts';
+import { tinyLlama } from './testing/fixture.ts';
+import type { LinearsFor, WeightSource } from './types.ts';
+
+beforeAll(() => startEngine());
+
+const plain: LinearsFor = (_, w) => plainLinears(w);
+
+/** The same by a pass of its own for every continuation. */
+const separately = async (
+  source: WeightSource,
+  promptIds: readonly number[],
+  continuation: readonly number[],
+) => {
+  const inputIds = [...promptIds, ...continuation];
+  const labels = inputIds.map((id, t) => (t < promptIds.length ? -100 : id));
+  const batch = prepareBatch(source.config, [{ inputIds, labels }], 'f64');
+  const forward = await forwardPass(source, [batch], plain);
+  const { lossSum } = lossPass(source, [batch], forward.hidden);
+  forward.dispose();
+  batch.dispose();
+  return -lossSum;
+};
+
+const rows = [
+  { promptIds: [1, 7, 9, 30, 41], continuations: [[5], [5, 6], [5, 6, 2], [8, 6, 2], [8, 9]] },
+  {
+    promptIds: [1, 200],
+    continuations: [
+      [3, 4, 2],
+      [3, 2],
+    ],
+  },
+];
+
+test('all continuations in one pass score as passes of their own do', async () => {
+  const source = openWeights(openModel(tinyLlama), { mode: 'resident', computeDtype: 'f64' });
+  const before = liveTensors().count;
+  const scores = await scoreContinuations(source, plain, rows);
+  expect(liveTensors().count).toBeLessThanOrEqual(before + 40); // the source's own mapped tensors
+  for (const [i, { promptIds, continuations }] of rows.entries())
+    for (const [k, continuation] of continuations.entries())
+      expect(scores[i]![k]).toBeCloseTo(await separately(source, promptIds, continuation), 12);
+  source.close();
+});
+
+test('continuations share the rows of common beginnings, and last tokens need none', () => {
+  const { ids, layout } = tokenTree(rows[0]!, 0);
+  expect(ids).toEqual([1, 7, 9, 30, 41, 5, 6, 8, 6]);
+  expect(layout.positions).toEqual([0, 1, 2, 3, 4, 5, 6, 5, 6]);
+  expect(layout.visible!(8, 7)).toBe(true);
+  expect(layout.visible!(8, 6)).toBe(false);
+  expect(layout.visible!(4, 5)).toBe(false);
+});
+
+test('choices beyond the vocabulary, empty ones and prompts that are too long are refused', async () => {
+  const source = openWeights(openModel(tinyLlama), { mode: 'resident' });
+  const score = (promptIds: number[], continuations: number[][]): Promise<unknown> =>
+    scoreContinuations(source, plain, [{ promptIds, continuations }]);
+  await expect(score([1], [[256]])).rejects.toThrow('token id 256 is not in the model’s'.replace('’', "'"));
+  await expect(score([1], [[]])).rejects.toThrow('a continuation has no tokens');
+  await expect(score([], [[1]])).rejects.toThrow('the prompt has no tokens');
+  await expect(score(Array(256).fill(3), [[4, 5]])).rejects.toThrow('257 tokens are more than');
+  source.close();
+});
+
+test('a greedy continuation is what scoring likes best, and ends with the end token', async () => {
+  const source = openWeights(openModel(tinyLlama), { mode: 'resident', computeDtype: 'f64' });
+  const all = Array.from({ length: 256 }, (_, id) => [id]);
+  const [made] = await greedyContinue(source, plain, [rows[0]!.promptIds], {
+    maxNewTokens: 3,
+    eosTokenIds: [],
+  });
+  const scores = await scoreContinuations(source, plain, [
+    { promptIds: [...rows[0]!.promptIds, ...made!.slice(0, 2)], continuations: all },
+  ]);
+  expect(made).toHaveLength(3);
+  expect(scores[0]!.indexOf(Math.max(...scores[0]!))).toBe(made![2]);
+  const ended = await greedyContinue(source, plain, [rows[0]!.promptIds, [1, 2]], {
+    maxNewTokens: 3,
+    eosTokenIds: [made![1]!],
+  });
+  expect(ended[0]).toEqual(made!.slice(0, made![0] === made![1] ? 1 : 2));
+  expect(ended[1]).toHaveLength(3);
+  source.close();
+});

@@ -1,0 +1,175 @@
+/**
+ * Scores many continuations of one prompt in ONE pass (tree attention): the prompt runs once, and after it the tokens
+ * of a prefix tree over the continuations, each of which sees the prompt and its own ancestors. Positions go on after
+ * the prompt. Costs about one forward of prompt + tree, whatever the number of continuations.
+ */
+import {
+  gather,
+  keep,
+  logSoftmax,
+  reshape,
+  slice,
+  tensor,
+  tidy,
+  toFloat64Array,
+  type Tensor,
+} from '@emloc/engine';
+import { EmlocError } from '@emloc/errors';
+import { makeBatchContext, type SequenceLayout } from './batch.ts';
+import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
+import { forwardPass, type PassOptions } from './model-pass.ts';
+import type { Batch, LinearsFor, WeightSource } from './types.ts';
+
+export interface Choices {
+  readonly promptIds: readonly number[];
+  readonly continuations: readonly (readonly number[])[];
+}
+
+/** Σ log p of each continuation's tokens: `result[row][continuation]`. */
+export const scoreContinuations = async (
+  source: WeightSource,
+  linearsFor: LinearsFor,
+  rows: readonly Choices[],
+  options: PassOptions = {},
+): Promise<number[][]> => {
+  const trees = rows.map((row, i) => tokenTree(row, i));
+  trees.forEach((tree, i) => checkTree(source, tree, i));
+  const batch = treeBatch(source, trees);
+  try {
+    const forward = await forwardPass(source, [batch], linearsFor, options);
+    try {
+      return sums(trees, logProbsOf(source, forward.hidden[0]!, allPairs(trees)));
+    } finally {
+      forward.dispose();
+    }
+  } finally {
+    batch.dispose();
+  }
+};
+
+/** A row that predicts a token. */
+interface Pair {
+  readonly row: number;
+  readonly token: number;
+}
+
+interface TokenTree {
+  readonly ids: readonly number[];
+  readonly layout: SequenceLayout;
+  /** By continuation: rows (within this tree) and the tokens they predict. */
+  readonly pairs: readonly (readonly Pair[])[];
+}
+
+/** The last token of a continuation predicts nothing that is asked for, so it gets no row of its own. */
+export const tokenTree = ({ promptIds, continuations }: Choices, index: number): TokenTree => {
+  const prompt = promptIds.length;
+  if (prompt === 0) throw badChoices(index, 'the prompt has no tokens');
+  const ids = [...promptIds];
+  const parents: number[] = []; // of the rows after the prompt
+  const positions = promptIds.map((_, t) => t);
+  const children = new Map<string, number>();
+  const pairs = continuations.map((tokens) => {
+    if (tokens.length === 0) throw badChoices(index, 'a continuation has no tokens');
+    let row = prompt - 1;
+    return tokens.map((token, depth): Pair => {
+      const pair = { row, token };
+      if (depth === tokens.length - 1) return pair;
+      const key = `${row}:${token}`;
+      let child = children.get(key);
+      if (child === undefined) {
+        child = ids.push(token) - 1;
+        children.set(key, child);
+        parents.push(row);
+        positions.push(prompt + depth);
+      }
+      row = child;
+      return pair;
+    });
+  });
+  const ancestors = parents.map(() => new Set<number>());
+  parents.forEach((parent, i) => {
+    ancestors[i]!.add(prompt + i);
+    if (parent >= prompt) for (const row of ancestors[parent - prompt]!) ancestors[i]!.add(row);
+  });
+  const visible = (query: number, key: number): boolean =>
+    key < prompt ? key <= query : query >= prompt && ancestors[query - prompt]!.has(key);
+  return { ids, layout: { tokens: ids.length, positions, visible }, pairs };
+};
+
+const checkTree = ({ config }: WeightSource, { ids, layout, pairs }: TokenTree, index: number): void => {
+  const longest = Math.max(...layout.positions!) + 1;
+  if (longest > config.maxPositionEmbeddings)
+    throw badChoices(index, `${longest} tokens are more than the model's ${config.maxPositionEmbeddings}`);
+  for (const id of [...ids, ...pairs.flat().map(({ token }) => token)])
+    if (!Number.isInteger(id) || id < 0 || id >= config.vocabSize)
+      throw badChoices(index, `token id ${id} is not in the model's vocabulary of ${config.vocabSize}`);
+};
+
+const badChoices = (index: number, message: string): EmlocError =>
+  new EmlocError('INVALID_ARGUMENT', 'BAD_CHOICES', message, {
+    field: `row ${index}`,
+    mend: 'tokenize prompt and choices with the tokenizer of this model, and shorten what is too long',
+  });
+
+const treeBatch = ({ config, activationDtype }: WeightSource, trees: readonly TokenTree[]): Batch => {
+  const layouts = trees.map(({ layout }) => layout);
+  const context = makeBatchContext(config, layouts, activationDtype);
+  const ids = keep(tensor(Int32Array.from(trees.flatMap((tree) => [...tree.ids])), [context.rows], 'i32'));
+  return {
+    ids,
+    context,
+    targets: { rows: new Int32Array(0), labels: new Int32Array(0) },
+    rows: context.rows,
+    lengths: layouts.map(({ tokens }) => tokens),
+    labelCounts: layouts.map(() => 0),
+    dispose: () => {
+      ids.dispose();
+      context.dispose();
+    },
+  };
+};
+
+/** With rows counted through the whole batch. */
+const allPairs = (trees: readonly TokenTree[]): Pair[] => {
+  let first = 0;
+  return trees.flatMap(({ ids, pairs }) => {
+    const own = pairs.flat().map(({ row, token }) => ({ row: first + row, token }));
+    first += ids.length;
+    return own;
+  });
+};
+
+/** Each row's logits are made once, however many tokens are asked of it. */
+const logProbsOf = (source: WeightSource, h: Tensor, pairs: readonly Pair[]): Float64Array => {
+  const rows = [...new Set(pairs.map(({ row }) => row))].sort((a, b) => a - b);
+  const vocabulary = source.config.vocabSize;
+  const result = new Float64Array(pairs.length);
+  source.withHead((head) =>
+    tidy(() => {
+      const own = gatherRows(h, Int32Array.from(rows));
+      for (const { first, count } of slices(rows.length, rowsPerSlice(source, DEFAULT_SLICE_BYTES))) {
+        const places = new Map(rows.slice(first, first + count).map((row, i) => [row, i]));
+        const asked = pairs.flatMap(({ row }, i) => (places.has(row) ? [i] : []));
+        const flat = asked.map((i) => places.get(pairs[i]!.row)! * vocabulary + pairs[i]!.token);
+        const found = tidy(() => {
+          const part = slice(own, [first, 0], [count, source.config.hiddenSize]);
+          const all = reshape(logSoftmax(logitsOf(source, part, head)), [-1]);
+          return toFloat64Array(gather(all, tensor(Int32Array.from(flat), [flat.length], 'i32'), 0));
+        });
+        asked.forEach((i, k) => (result[i] = found[k]!));
+      }
+    }),
+  );
+  return result;
+};
+
+const sums = (trees: readonly TokenTree[], logProbs: Float64Array): number[][] => {
+  let at = 0;
+  return trees.map(({ pairs }) =>
+    pairs.map((own) => {
+      const sum = logProbs.subarray(at, at + own.length).reduce((a, b) => a + b, 0);
+      at += own.length;
+      return sum;
+    }),
+  );
+};
