@@ -2,10 +2,12 @@
 import { EmlocError } from '@emloc/errors';
 import { isStarted, native, openContext } from './binding/context.ts';
 import { loadLibrary } from './binding/library.ts';
+import { quietly } from './binding/quiet.ts';
+import { chooseHalfPrecision, setHalfPrecision, type HalfPrecision } from './half-precision.ts';
 import { settleAllocator } from './memory.ts';
 import { ensureRuntime, type RuntimeProgress } from './runtime/fetch.ts';
 import type { RuntimeLocation } from './runtime/locate.ts';
-import { compareVersions, nvidiaGpu, OLDEST_VERSION, usableCores } from './runtime/platform.ts';
+import { compareVersions, cpuInfo, nvidiaGpu, OLDEST_VERSION, usableCores } from './runtime/platform.ts';
 import { progressOnStderr } from './runtime/report-progress.ts';
 
 export interface EngineOptions {
@@ -24,6 +26,8 @@ export interface EngineInfo {
   readonly device: 'cpu' | 'gpu';
   /** TensorFlow's name of the GPU. */
   readonly gpu: string | undefined;
+  /** How products of bf16 matrices are computed. */
+  readonly bf16: HalfPrecision;
 }
 
 let starting: Promise<EngineInfo> | undefined;
@@ -57,7 +61,7 @@ async function start(options: EngineOptions): Promise<EngineInfo> {
 
   settleAllocator();
   setDefaults(seesGpu);
-  const lib = loadLibrary(runtime, seesGpu ? runtime.cuda : []);
+  const lib = quietly(() => loadLibrary(runtime, seesGpu ? runtime.cuda : []));
   const tensorflowVersion = lib.version();
   if (compareVersions(tensorflowVersion, OLDEST_VERSION) < 0) {
     throw new EmlocError(
@@ -67,7 +71,7 @@ async function start(options: EngineOptions): Promise<EngineInfo> {
       { value: runtime.directory, mend: 'update it, or unset EMLOC_TENSORFLOW_DIR to have one fetched' },
     );
   }
-  const { gpu } = openContext(lib, { threads, gpu: seesGpu });
+  const { gpu } = quietly(() => openContext(lib, { threads, gpu: seesGpu }));
   if (device === 'gpu' && gpu === undefined) {
     throw new EmlocError('FAILED_PRECONDITION', 'GPU_NOT_FOUND', 'TensorFlow sees no GPU', {
       field: 'device',
@@ -75,7 +79,9 @@ async function start(options: EngineOptions): Promise<EngineInfo> {
       mend: 'run `emloc doctor`, or use the device auto or cpu',
     });
   }
-  return { tensorflowVersion, runtime, threads, device: gpu === undefined ? 'cpu' : 'gpu', gpu };
+  const bf16 = chooseHalfPrecision(cpuInfo(), gpu !== undefined);
+  setHalfPrecision(bf16);
+  return { tensorflowVersion, runtime, threads, device: gpu === undefined ? 'cpu' : 'gpu', gpu, bf16 };
 }
 
 /** What TensorFlow reads from the environment when it is loaded; what the user has set stays. */
@@ -83,6 +89,8 @@ function setDefaults(gpu: boolean): void {
   const { env } = process;
   // Errors only: its notes on CPU features and missing CUDA are no news to anybody.
   env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  // oneDNN's products are faster on AVX2 too, where TensorFlow leaves them off: twice for wide and batched ones.
+  if (process.arch === 'x64') env.TF_ENABLE_ONEDNN_OPTS ??= '1';
   // TensorFloat-32 keeps ten bits of a float32's mantissa: too few for results that are to agree with the processor's.
   if (gpu) env.NVIDIA_TF32_OVERRIDE ??= '0';
 }

@@ -53,6 +53,8 @@ export const libc = {
     bytes: number,
     advice: number,
   ) => number,
+  dup: define('dup', 'int', ['int']) as (fd: number) => number,
+  dup2: define('dup2', 'int', ['int', 'int']) as (from: number, to: number) => number,
   flock: define('flock', 'int', ['int', 'int']) as (fd: number, operation: number) => number,
   dlopen: define('dlopen', address, ['str', 'int']) as (path: string, flags: number) => Address,
   dlerror: define('dlerror', 'str', []) as () => string | null,

@@ -1,8 +1,10 @@
 /** Matrix products. */
 import { attr } from '../binding/execute.ts';
+import { halfPrecision } from '../half-precision.ts';
 import type { Tensor } from '../tensor.ts';
 import { tidy } from '../tidy.ts';
 import { op } from './call.ts';
+import { cast } from './math.ts';
 import { reshape } from './shape.ts';
 
 export interface MatmulOptions {
@@ -18,20 +20,30 @@ const batchAttrs = flags.map((a) => flags.map((b) => [attr.bool('adj_x', a), att
 
 /**
  * a · b over the last two axes; the axes before them are batches and broadcast. A stack of matrices times one matrix
- * is multiplied as a single tall matrix.
+ * is multiplied as a single tall matrix. Both operands have one element type, which the product has too.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const dtype = a.dtype;
+  if ((dtype === 'bf16' && halfPrecision() === 'cast') || dtype === 'f16') {
+    if (b.dtype === dtype) {
+      return tidy(() => cast(product(cast(a, 'f32'), cast(b, 'f32'), options), dtype));
+    }
+  }
+  return product(a, b, options);
+}
+
+function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const ta = options.transposeA === true ? 1 : 0;
   const tb = options.transposeB === true ? 1 : 0;
-  const rankA = a.shape.length;
-  if (b.shape.length === 2) {
+  const rankA = a.rank;
+  if (b.rank === 2) {
     if (rankA === 2) return op('MatMul', [a, b], plainAttrs[ta]![tb]!);
     if (rankA > 2 && ta === 0) {
       const lead = a.shape.slice(0, -1);
       const inner = a.shape[rankA - 1]!;
       return tidy(() => {
-        const product = op('MatMul', [reshape(a, [-1, inner]), b], plainAttrs[0]![tb]!);
-        return reshape(product, [...lead, b.shape[tb === 1 ? 0 : 1]!]);
+        const tall = op('MatMul', [reshape(a, [-1, inner]), b], plainAttrs[0]![tb]!);
+        return reshape(tall, [...lead, b.shape[tb === 1 ? 0 : 1]!]);
       });
     }
   }
