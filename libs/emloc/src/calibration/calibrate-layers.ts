@@ -1,0 +1,134 @@
+/**
+ * Calibration (paper, section 3.2): all samples pass through ONE decoder layer at a time, whose Gram matrices are
+ * handed over before the next layer is touched. The original outputs flow on. Memory: one layer's weights and Grams,
+ * and the hidden states of the samples. The consumer pulls, so calibration cannot run ahead of it.
+ */
+import { tidy, type Tensor } from '@emloc/engine';
+import { EmlocError } from '@emloc/errors';
+import { plainLinears, prepareBatch, type Batch, type TokenRow, type WeightSource } from '@emloc/models';
+import { breathe, throwIfCancelled } from '../cancel.ts';
+import { decoderLinears, type DecoderLinear } from '../decoder-linears.ts';
+import { traceOf } from '../matrix.ts';
+import { packRows } from '../pack-rows.ts';
+import { disposeGrams, type LayerGrams } from './layer-grams.ts';
+import { GramObserver } from './gram-observer.ts';
+
+export interface CalibrateOptions {
+  /** Full names of the linears that need a Gram (all). */
+  readonly modules?: ReadonlySet<string>;
+  /** Tokens that are multiplied at once (512). */
+  readonly tokensPerBatch?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: CalibrateProgress) => void;
+}
+
+export interface CalibrateProgress {
+  readonly layer: number;
+  readonly layers: number;
+  readonly tokens: number;
+}
+
+/** Yields each layer's Grams. They are ended when the next layer is pulled, or when the consumer stops. */
+export async function* calibrateLayers(
+  source: WeightSource,
+  rows: readonly TokenRow[],
+  options: CalibrateOptions = {},
+): AsyncGenerator<LayerGrams, void, void> {
+  if (rows.length === 0) {
+    throw new EmlocError('INVALID_ARGUMENT', 'NO_SAMPLES', 'the calibration set is empty', {
+      field: 'data',
+      mend: 'give at least one sample',
+    });
+  }
+  const { config, activationDtype } = source;
+  const linears = decoderLinears(source);
+  const tokens = rows.reduce((sum, row) => sum + row.inputIds.length, 0);
+  const batches: Batch[] = [];
+  let states: Tensor[] = [];
+  try {
+    for (const pack of packRows(rows, options.tokensPerBatch)) {
+      batches.push(prepareBatch(config, pack.rows, activationDtype));
+    }
+    states = batches.map((batch) =>
+      source.withEmbedding((e) => source.architecture.embed(e, batch.ids, activationDtype)),
+    );
+    for (let layer = 0; layer < config.numLayers; layer += 1) {
+      throwIfCancelled(options.signal);
+      const wanted = linears.filter(
+        (linear) => linear.layer === layer && (options.modules?.has(linear.module) ?? true),
+      );
+      const grams = passLayer(source, layer, batches, states, wanted);
+      try {
+        assertFinite(grams);
+        options.onProgress?.({ layer, layers: config.numLayers, tokens });
+        const gramOf = new Map(wanted.map(({ module, inputGroup }) => [module, inputGroup]));
+        yield { layer, grams, gramOf };
+      } finally {
+        disposeGrams(grams);
+      }
+      await breathe(options.signal);
+    }
+  } finally {
+    for (const state of states) state.dispose();
+    for (const batch of batches) batch.dispose();
+  }
+}
+
+export interface CalibrateCallbacks extends CalibrateOptions {
+  /** Sees each layer's Grams, which are ended when it returns. */
+  readonly onLayer: (grams: LayerGrams) => void | Promise<void>;
+}
+
+/** The same with a callback in place of a consumer. */
+export async function calibrate(
+  source: WeightSource,
+  rows: readonly TokenRow[],
+  options: CalibrateCallbacks,
+): Promise<void> {
+  for await (const grams of calibrateLayers(source, rows, options)) await options.onLayer(grams);
+}
+
+/** Moves every state through the layer, in place, and returns the Grams by full name of the group's first linear. */
+function passLayer(
+  source: WeightSource,
+  layer: number,
+  batches: readonly Batch[],
+  states: Tensor[],
+  wanted: readonly DecoderLinear[],
+): Map<string, Tensor> {
+  const { architecture, config } = source;
+  const groups = new Set(wanted.map(({ inputGroup }) => inputGroup));
+  const observer = new GramObserver(
+    new Set(
+      architecture
+        .linears(config)
+        .map(({ name }) => name)
+        .filter((name) => groups.has(architecture.moduleName(layer, name))),
+    ),
+  );
+  try {
+    source.withLayer(layer, (weights) => {
+      const watched = observer.watch(plainLinears(weights));
+      batches.forEach((batch, i) => {
+        const old = states[i] as Tensor;
+        states[i] = tidy(() => architecture.layerForward(old, weights, watched, batch.context, config));
+        old.dispose();
+      });
+    });
+  } catch (error) {
+    disposeGrams(observer.take());
+    throw error;
+  }
+  return new Map([...observer.take()].map(([name, gram]) => [architecture.moduleName(layer, name), gram]));
+}
+
+function assertFinite(grams: ReadonlyMap<string, Tensor>): void {
+  for (const [module, gram] of grams) {
+    if (Number.isFinite(traceOf(gram))) continue;
+    throw new EmlocError('FAILED_PRECONDITION', 'NOT_FINITE', `the inputs of ${module} are NaN or infinite`, {
+      field: 'model',
+      value: module,
+      mend: 'the weights of this or an earlier layer hold NaN or infinity; fetch the model again',
+    });
+  }
+}

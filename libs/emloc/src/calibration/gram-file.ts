@@ -1,0 +1,124 @@
+/**
+ * Gram matrices in a file: safetensors with `gram.<module>` once for each group of linears that share an input, and
+ * the metadata key `gram_of`, JSON, which maps every linear to its tensor.
+ */
+import { bytesOf, tensorFromBytes, type Tensor } from '@emloc/engine';
+import { EmlocError } from '@emloc/errors';
+import {
+  readSafetensorsHeader,
+  readTensorBytes,
+  SafetensorsWriter,
+  type DType,
+  type SafetensorsFile,
+} from '@emloc/tensor-stream';
+import type { DecoderLinear } from '../decoder-linears.ts';
+import { traceOf } from '../matrix.ts';
+import { disposeGrams, gramTensorName, type GramLayers, type LayerGrams } from './layer-grams.ts';
+
+export interface GramFileInfo {
+  readonly samples?: number;
+  readonly tokens?: number;
+  /** Digest of the model whose activations these are. */
+  readonly model?: string;
+}
+
+/** Writes the stream's layers as they come; the file appears when the last is in, or not at all. */
+export async function writeGramFile(
+  path: string,
+  linears: readonly DecoderLinear[],
+  layers: GramLayers,
+  info: GramFileInfo = {},
+  dtype: DType = 'f32',
+): Promise<void> {
+  const sides = new Map(linears.map(({ inputGroup, inFeatures }) => [inputGroup, inFeatures]));
+  const gramOf = Object.fromEntries(
+    linears.map(({ module, inputGroup }) => [module, gramTensorName(inputGroup)]),
+  );
+  using writer = new SafetensorsWriter(
+    path,
+    [...sides].map(([group, side]) => ({ name: gramTensorName(group), dtype, shape: [side, side] })),
+    { gram_of: JSON.stringify(gramOf), calibration: JSON.stringify(info) },
+  );
+  for await (const { grams } of layers) {
+    for (const [group, gram] of grams) writer.write(gramTensorName(group), bytesOf(gram));
+  }
+  writer.finish();
+}
+
+/** A Gram file, checked from its header alone. */
+export interface GramFile {
+  readonly file: SafetensorsFile;
+  readonly gramOf: ReadonlyMap<string, string>;
+  readonly info: GramFileInfo;
+}
+
+export function openGramFile(path: string): GramFile {
+  const file = readSafetensorsHeader(path);
+  const text = file.metadata['gram_of'];
+  if (text === undefined) throw badFile(path, 'has no metadata gram_of');
+  const gramOf = new Map(Object.entries(parseJson<Record<string, string>>(path, text)));
+  for (const [module, name] of gramOf) {
+    const tensor = file.tensors.get(name);
+    if (tensor === undefined) throw badFile(path, `maps ${module} to ${name}, which it does not hold`);
+    if (tensor.shape.length !== 2 || tensor.shape[0] !== tensor.shape[1]) {
+      throw badFile(path, `holds ${name} of shape ${tensor.shape.join(' × ')}, which is not square`);
+    }
+  }
+  return { file, gramOf, info: parseJson<GramFileInfo>(path, file.metadata['calibration'] ?? '{}') };
+}
+
+/** The Grams of a file layer by layer, for those of `linears` that are wanted. Missing ones are refused at the start. */
+export async function* readGramLayers(
+  { file, gramOf }: GramFile,
+  linears: readonly DecoderLinear[],
+): AsyncGenerator<LayerGrams, void, void> {
+  for (const linear of linears) gramTensor(file, gramOf, linear);
+  for (const layer of new Set(linears.map((linear) => linear.layer))) {
+    const wanted = linears.filter((linear) => linear.layer === layer);
+    const grams = new Map<string, Tensor>();
+    try {
+      for (const linear of wanted) {
+        const stored = gramTensor(file, gramOf, linear);
+        if (grams.has(stored.name)) continue;
+        const gram = tensorFromBytes(readTensorBytes(file, stored.name), stored.shape, stored.dtype);
+        grams.set(stored.name, gram);
+        if (!Number.isFinite(traceOf(gram))) {
+          throw badFile(file.path, `holds NaN or infinity in ${stored.name}`);
+        }
+      }
+      const of = new Map(wanted.map(({ module }) => [module, gramOf.get(module) as string]));
+      yield { layer, grams, gramOf: of };
+    } finally {
+      disposeGrams(grams);
+    }
+  }
+}
+
+function gramTensor(file: SafetensorsFile, gramOf: ReadonlyMap<string, string>, linear: DecoderLinear) {
+  const stored = file.tensors.get(gramOf.get(linear.module) ?? '');
+  if (stored === undefined) throw badFile(file.path, `has no Gram matrix for ${linear.module}`);
+  if (stored.shape[0] !== linear.inFeatures) {
+    throw badFile(
+      file.path,
+      `holds ${stored.name} of side ${String(stored.shape[0])}, but ${linear.module} has ${linear.inFeatures} inputs`,
+    );
+  }
+  return stored;
+}
+
+function parseJson<T>(path: string, text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw badFile(path, 'has metadata that is not JSON', cause);
+  }
+}
+
+function badFile(path: string, problem: string, cause?: unknown): EmlocError {
+  return new EmlocError('INVALID_ARGUMENT', 'BAD_STATISTICS', `${path} ${problem}`, {
+    field: 'statistics',
+    value: path,
+    mend: 'make the file with calibrate for this model',
+    cause,
+  });
+}

@@ -1,0 +1,33 @@
+/** Every linear of every decoder layer by its full name: what ratios, target modules and Grams are about. */
+import type { Architecture, ModelConfig } from '@emloc/models';
+
+export interface DecoderLinear {
+  /** Full name, such as `model.layers.3.self_attn.q_proj`. */
+  readonly module: string;
+  readonly layer: number;
+  /** Inside its layer, such as `self_attn.q_proj`. */
+  readonly name: string;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** Full name of the first linear with the same input; they share one Gram matrix. */
+  readonly inputGroup: string;
+}
+
+export interface HasArchitecture {
+  readonly config: ModelConfig;
+  readonly architecture: Architecture;
+}
+
+/** All of them, layer by layer in order of use. */
+export function decoderLinears({ config, architecture }: HasArchitecture): DecoderLinear[] {
+  return Array.from({ length: config.numLayers }, (_, layer) =>
+    architecture.linears(config).map(({ name, inFeatures, outFeatures, inputGroup }) => ({
+      module: architecture.moduleName(layer, name),
+      layer,
+      name,
+      inFeatures,
+      outFeatures,
+      inputGroup: architecture.moduleName(layer, inputGroup),
+    })),
+  ).flat();
+}

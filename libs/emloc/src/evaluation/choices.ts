@@ -1,0 +1,68 @@
+/** Accuracy by choices: of a list of answers, the one with the highest summed log-probability after the prompt. */
+import { scoreContinuations, type WeightSource } from '@emloc/models';
+import { EmlocError } from '@emloc/errors';
+import { breathe } from '../cancel.ts';
+import { adapterLinears } from '../lora/adapter-linears.ts';
+import type { LoraAdapter } from '../lora/lora-adapter.ts';
+import type { SweepOptions } from './sweep.ts';
+
+export interface ChoiceRow {
+  readonly promptIds: readonly number[];
+  /** Token ids of every answer. */
+  readonly choices: readonly (readonly number[])[];
+  /** Index of the right one. */
+  readonly answer: number;
+}
+
+export interface ChoiceEvaluation {
+  readonly rows: number;
+  readonly accuracy: number;
+  /** Index of the chosen answer, a row each. */
+  readonly chosen: readonly number[];
+}
+
+const defaultStateBytes = 32 * 2 ** 20;
+
+export async function evaluateChoices(
+  source: WeightSource,
+  adapter: LoraAdapter | undefined,
+  rows: readonly ChoiceRow[],
+  options: SweepOptions = {},
+): Promise<ChoiceEvaluation> {
+  if (rows.length === 0) {
+    throw new EmlocError('INVALID_ARGUMENT', 'NO_ROWS', 'there are no rows to choose for', { field: 'data' });
+  }
+  const chosen: number[] = [];
+  for (const wave of waves(source, rows, options.stateBytes)) {
+    const scores = await scoreContinuations(
+      source,
+      adapterLinears(source, adapter),
+      wave.map(({ promptIds, choices }) => ({ promptIds, continuations: choices })),
+      { afterLayer: () => breathe(options.signal) },
+    );
+    for (const row of scores) chosen.push(row.indexOf(Math.max(...row)));
+    options.onProgress?.({ done: chosen.length, rows: rows.length });
+  }
+  const right = chosen.filter((choice, i) => choice === rows[i]?.answer).length;
+  return { rows: rows.length, accuracy: right / rows.length, chosen };
+}
+
+function waves(
+  { config }: WeightSource,
+  rows: readonly ChoiceRow[],
+  stateBytes = defaultStateBytes,
+): ChoiceRow[][] {
+  const result: ChoiceRow[][] = [];
+  let bytes = Infinity;
+  for (const row of rows) {
+    const tokens = row.promptIds.length + row.choices.reduce((sum, ids) => sum + ids.length, 0);
+    const needs = tokens * config.hiddenSize * 4;
+    if (bytes + needs > stateBytes) {
+      result.push([]);
+      bytes = 0;
+    }
+    result.at(-1)?.push(row);
+    bytes += needs;
+  }
+  return result;
+}

@@ -1,0 +1,243 @@
+/**
+ * PEFT adapter directories: `adapter_config.json` and `adapter_model.safetensors` with the keys
+ * `base_model.model.<module>.lora_A.weight` (r × d_in) and `….lora_B.weight` (d_out × r). What EMLoC did to an
+ * adapter stands in the safetensors metadata, which PEFT passes over.
+ */
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { tensorFromBytes, toFloat32Array } from '@emloc/engine';
+import { EmlocError } from '@emloc/errors';
+import {
+  readSafetensorsHeader,
+  readTensorBytes,
+  writeSafetensors,
+  type SafetensorsFile,
+} from '@emloc/tensor-stream';
+import type { DecoderLinear } from '../decoder-linears.ts';
+import { writeDirectory, type WriteOptions } from '../directory/write-directory.ts';
+import type { AdapterHistory } from './adapter-history.ts';
+import { LoraAdapter } from './lora-adapter.ts';
+import { loraLayout } from './lora-layout.ts';
+import { parsePeftConfig, peftConfig, type PeftSettings } from './peft-config.ts';
+import { selectTargets, targetModulesForPeft } from './target-modules.ts';
+
+const configName = 'adapter_config.json';
+const weightsName = 'adapter_model.safetensors';
+
+/** An adapter directory, validated from its headers alone (no TensorFlow). */
+export interface AdapterDirectory {
+  readonly dir: string;
+  readonly settings: PeftSettings;
+  readonly history: AdapterHistory;
+  readonly modules: readonly { readonly module: string; readonly a: string; readonly b: string }[];
+  readonly file: SafetensorsFile;
+}
+
+const keyA = (module: string) => `base_model.model.${module}.lora_A.weight`;
+const keyB = (module: string) => `base_model.model.${module}.lora_B.weight`;
+
+export function openAdapter(dir: string): AdapterDirectory {
+  if (statSync(join(dir, configName), { throwIfNoEntry: false }) === undefined) {
+    throw new EmlocError('NOT_FOUND', 'NOT_AN_ADAPTER', `${dir} holds no ${configName}`, {
+      field: 'adapter',
+      value: dir,
+      mend: 'give a LoRA adapter directory as PEFT writes it',
+    });
+  }
+  const settings = parsePeftConfig(readJson(join(dir, configName)), join(dir, configName));
+  const path = join(dir, weightsName);
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    throw new EmlocError('NOT_FOUND', 'NOT_AN_ADAPTER', `${dir} holds no ${weightsName}`, {
+      field: 'adapter',
+      value: dir,
+      mend: 'save the adapter as safetensors',
+    });
+  }
+  const file = readSafetensorsHeader(path);
+  return { dir, settings, history: readHistory(file), modules: pairs(file), file };
+}
+
+/** Checks that `adapter` fits these linears: known modules, the right shapes; gives the adapted ones in their order. */
+export function adaptedLinears(
+  adapter: AdapterDirectory,
+  linears: readonly DecoderLinear[],
+): DecoderLinear[] {
+  const byName = new Map(linears.map((linear) => [linear.module, linear]));
+  const { r } = adapter.settings;
+  for (const { module, a, b } of adapter.modules) {
+    const linear = byName.get(module);
+    if (linear === undefined) {
+      throw new EmlocError('INVALID_ARGUMENT', 'ADAPTER_MISMATCH', `the model has no linear ${module}`, {
+        field: 'adapter',
+        value: adapter.dir,
+        mend: 'use the model that the adapter was made for',
+      });
+    }
+    checkShape(adapter, a, [r, linear.inFeatures]);
+    checkShape(adapter, b, [linear.outFeatures, r]);
+  }
+  const adapted = new Set(adapter.modules.map(({ module }) => module));
+  return linears.filter(({ module }) => adapted.has(module));
+}
+
+/** Loads the factors, in float32 (or wider) whatever they are stored in. */
+export function loadAdapter(
+  adapter: AdapterDirectory,
+  linears: readonly DecoderLinear[],
+  dtype: 'f32' | 'f64' = 'f32',
+): LoraAdapter {
+  const { r, loraAlpha, loraDropout, targetModules } = adapter.settings;
+  const layout = loraLayout(adaptedLinears(adapter, linears), r);
+  const values = new Float32Array(layout.size);
+  for (const { module, aOffset, bOffset } of layout.modules) {
+    values.set(readFloats(adapter.file, keyA(module)), aOffset);
+    values.set(readFloats(adapter.file, keyB(module)), bOffset);
+  }
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad !== -1) {
+    throw new EmlocError('DATA_LOSS', 'NOT_FINITE', `${adapter.file.path} holds NaN or infinity`, {
+      field: 'adapter',
+      value: adapter.dir,
+      mend: 'use an adapter from an earlier checkpoint',
+    });
+  }
+  return LoraAdapter.fromValues({ r, loraAlpha, loraDropout, targetModules }, layout, values, dtype);
+}
+
+export interface SaveAdapterOptions extends WriteOptions {
+  /** Name or path of the original model, as PEFT shall find it. */
+  readonly baseModel: string;
+  readonly history?: AdapterHistory;
+}
+
+/** Writes the directory as PEFT's `save_pretrained` does, whole or not at all. */
+export async function saveAdapter(
+  adapter: LoraAdapter,
+  out: string,
+  options: SaveAdapterOptions,
+): Promise<void> {
+  const { settings, layout } = adapter;
+  const targets = targetModulesForPeft(layout.modules, settings.targetModules);
+  const config = peftConfig({ ...settings, targetModules: targets, baseModel: options.baseModel });
+  const values = toFloat32Array(adapter.parameters);
+  const part = (name: string, shape: readonly [number, number], offset: number) => ({
+    name,
+    dtype: 'f32' as const,
+    shape,
+    bytes: bytesOfFloats(values.subarray(offset, offset + shape[0] * shape[1])),
+  });
+  await writeDirectory(out, options, (directory) => {
+    writeSafetensors(
+      join(directory, weightsName),
+      layout.modules.flatMap(({ module, inFeatures, outFeatures, aOffset, bOffset }) => [
+        part(keyA(module), [layout.r, inFeatures], aOffset),
+        part(keyB(module), [outFeatures, layout.r], bOffset),
+      ]),
+      { format: 'pt', ...(options.history === undefined ? {} : { emloc: JSON.stringify(options.history) }) },
+    );
+    writeFileSync(join(directory, configName), `${JSON.stringify(config, null, 2)}\n`);
+  });
+}
+
+export interface AdapterWishes {
+  readonly loraR: number;
+  readonly loraAlpha: number;
+  readonly targetModules: string | readonly string[];
+}
+
+/** Refuses an adapter to start from that has another rank, alpha or other modules than the run is to train. */
+export function assertAdapterAgrees(
+  adapter: AdapterDirectory,
+  linears: readonly DecoderLinear[],
+  { loraR, loraAlpha, targetModules }: AdapterWishes,
+): void {
+  const wanted = new Set(selectTargets(linears, targetModules).map(({ module }) => module));
+  const has = new Set(adapter.modules.map(({ module }) => module));
+  const missing = [...wanted].find((module) => !has.has(module));
+  const extra = [...has].find((module) => !wanted.has(module));
+  const differences: readonly (readonly [string, unknown, unknown, boolean])[] = [
+    ['lora_r', adapter.settings.r, loraR, adapter.settings.r !== loraR],
+    ['lora_alpha', adapter.settings.loraAlpha, loraAlpha, adapter.settings.loraAlpha !== loraAlpha],
+    ['target_modules', `without ${missing}`, 'chosen', missing !== undefined],
+    ['target_modules', `with ${extra}`, 'not chosen', extra !== undefined],
+  ];
+  for (const [field, found, wish, differs] of differences) {
+    if (!differs) continue;
+    throw new EmlocError(
+      'INVALID_ARGUMENT',
+      'ADAPTER_MISMATCH',
+      `the adapter to start from has ${field} ${String(found)}, the run ${String(wish)}`,
+      { field, value: basename(adapter.dir), mend: 'choose the options that the adapter was made with' },
+    );
+  }
+}
+
+function pairs(file: SafetensorsFile): AdapterDirectory['modules'] {
+  const modules = new Set<string>();
+  for (const key of file.tensors.keys()) {
+    const module = /^base_model\.model\.(.+)\.lora_[AB]\.weight$/.exec(key)?.[1];
+    if (module === undefined) throw badKey(file, key, 'is no factor of a LoRA adapter');
+    modules.add(module);
+  }
+  if (modules.size === 0) throw badKey(file, 'lora_A', 'is missing: the file is empty');
+  return [...modules].map((module) => {
+    for (const key of [keyA(module), keyB(module)]) {
+      if (!file.tensors.has(key)) throw badKey(file, key, 'is missing');
+    }
+    return { module, a: keyA(module), b: keyB(module) };
+  });
+}
+
+function badKey(file: SafetensorsFile, key: string, problem: string): EmlocError {
+  return new EmlocError('INVALID_ARGUMENT', 'BAD_ADAPTER', `${file.path}: ${key} ${problem}`, {
+    field: 'adapter',
+    value: key,
+    mend: 'give a LoRA adapter as PEFT writes it',
+  });
+}
+
+function checkShape(adapter: AdapterDirectory, key: string, expected: readonly number[]): void {
+  const { shape } = adapter.file.tensors.get(key) as { shape: readonly number[] };
+  if (shape.length === 2 && shape[0] === expected[0] && shape[1] === expected[1]) return;
+  throw new EmlocError(
+    'INVALID_ARGUMENT',
+    'ADAPTER_MISMATCH',
+    `${key} is ${shape.join(' × ')}, this model and rank need ${expected.join(' × ')}`,
+    { field: 'adapter', value: adapter.dir, mend: 'use the model that the adapter was made for' },
+  );
+}
+
+function readHistory(file: SafetensorsFile): AdapterHistory {
+  const text = file.metadata['emloc'];
+  if (text === undefined) return {};
+  try {
+    return JSON.parse(text) as AdapterHistory;
+  } catch (cause) {
+    throw new EmlocError('INVALID_ARGUMENT', 'BAD_ADAPTER', `${file.path}: metadata emloc is not JSON`, {
+      field: 'adapter',
+      cause,
+    });
+  }
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== undefined) throw EmlocError.from(cause);
+    throw new EmlocError('INVALID_ARGUMENT', 'BAD_ADAPTER', `${path} is not JSON`, {
+      field: 'adapter',
+      value: path,
+      cause,
+    });
+  }
+}
+
+function readFloats(file: SafetensorsFile, key: string): Float32Array {
+  const { dtype, shape } = file.tensors.get(key) as { dtype: 'f32'; shape: readonly number[] };
+  using t = tensorFromBytes(readTensorBytes(file, key), shape, dtype);
+  return toFloat32Array(t);
+}
+
+const bytesOfFloats = (values: Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -1,0 +1,134 @@
+/** What tests share: the tiny golden model, its numbers, and small comparisons. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { toFloat64Array, type Tensor } from '@emloc/engine';
+import type { TokenRow } from '@emloc/models';
+import { readSafetensorsHeader, readTensorBytes, type SafetensorsFile } from '@emloc/tensor-stream';
+import { onTestFinished } from 'vitest';
+import type { TrainingPlan } from '../training/training-plan.ts';
+
+export const tinyLlama = fileURLToPath(new URL('../../../../tests/fixtures/tiny-llama', import.meta.url));
+
+const json = <T>(name: string): T => JSON.parse(readFileSync(join(tinyLlama, name), 'utf8')) as T;
+
+export interface Trajectory {
+  readonly hyperparameters: {
+    readonly lr: number;
+    readonly weightDecay: number;
+    readonly maxGradNorm: number | null;
+  };
+  readonly loss: readonly number[];
+  readonly gradNorm: readonly number[];
+  readonly lr: readonly number[];
+  readonly deltaFrobenius: Readonly<Record<string, number>>;
+}
+
+export interface Golden {
+  readonly compress: Readonly<Record<string, number>>;
+  readonly rank: Readonly<Record<string, number>>;
+  readonly gramOf: Readonly<Record<string, string>>;
+  readonly lora: {
+    readonly r: number;
+    readonly alpha: number;
+    readonly target_modules: readonly string[];
+    readonly modules: readonly string[];
+  };
+  readonly training: Trajectory;
+  readonly trainerLike: Trajectory;
+  readonly correction: {
+    readonly limit: number;
+    readonly clampRatio: Readonly<Record<string, readonly number[]>>;
+  };
+  readonly relativeDifferenceF32vsF64: Readonly<
+    Record<string, { maxAbsOverMax?: number; frobenius?: number; maxRelative?: number }>
+  >;
+}
+
+export const goldenJson = (): Golden => json('golden.json');
+
+let goldenFile: SafetensorsFile | undefined;
+
+/** A golden f32 tensor by name. */
+export function golden(name: string): Float32Array {
+  goldenFile ??= readSafetensorsHeader(join(tinyLlama, 'golden.safetensors'));
+  return new Float32Array(readTensorBytes(goldenFile, name).buffer as ArrayBuffer);
+}
+
+export const calibrationRows = (): TokenRow[] =>
+  json<{ sequences: number[][] }>('calib.json').sequences.map((inputIds) => ({ inputIds }));
+
+export const probe = (): TokenRow => ({ inputIds: json<{ ids: number[] }>('probe.json').ids });
+
+export const trainBatches = (): TokenRow[][] =>
+  json<{ batches: { ids: number[]; labels: number[] }[][] }>('train.json').batches.map((batch) =>
+    batch.map(({ ids, labels }) => ({ inputIds: ids, labels })),
+  );
+
+/** Step s trains on batch s mod 5, in micro-batches of so many rows. */
+export function goldenPlan(microBatchSize = 4): TrainingPlan {
+  const batches = trainBatches();
+  return {
+    stepsPerEpoch: batches.length,
+    batchAt: (step) => {
+      const rows = batches[step % batches.length] ?? [];
+      return Array.from({ length: Math.ceil(rows.length / microBatchSize) }, (_, i) =>
+        rows.slice(i * microBatchSize, (i + 1) * microBatchSize),
+      );
+    },
+  };
+}
+
+/** max|a − b| / max|b| */
+export function maxRelative(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [difference, largest] = [0, 0];
+  for (let i = 0; i < b.length; i += 1) {
+    difference = Math.max(difference, Math.abs((a[i] ?? NaN) - (b[i] ?? NaN)));
+    largest = Math.max(largest, Math.abs(b[i] ?? 0));
+  }
+  return Number.isNaN(difference) ? Infinity : difference / largest;
+}
+
+/** ‖a − b‖ / ‖b‖ */
+export function frobenius(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [difference, norm] = [0, 0];
+  for (let i = 0; i < b.length; i += 1) {
+    difference += ((a[i] ?? NaN) - (b[i] ?? NaN)) ** 2;
+    norm += (b[i] ?? 0) ** 2;
+  }
+  return Math.sqrt(difference / norm);
+}
+
+/** The largest |aᵢ − bᵢ| / |bᵢ|. */
+export function worstRelative(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let worst = 0;
+  for (let i = 0; i < b.length; i += 1) {
+    worst = Math.max(worst, Math.abs((a[i] ?? NaN) - (b[i] ?? NaN)) / Math.abs(b[i] ?? 0));
+  }
+  return worst;
+}
+
+/** Values of a tensor, which ends. */
+export function take(t: Tensor): Float64Array {
+  const values = toFloat64Array(t);
+  t.dispose();
+  return values;
+}
+
+/** A directory that ends with the test. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'emloc-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Repeatable numbers, roughly normal. */
+export function randomNumbers(count: number, seed: number): Float64Array {
+  let state = (seed * 2654435761 + 1) >>> 0;
+  const uniform = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  return Float64Array.from({ length: count }, () => uniform() + uniform() + uniform() + uniform() - 2);
+}

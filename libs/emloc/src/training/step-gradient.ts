@@ -1,0 +1,104 @@
+/**
+ * Loss and gradient of one optimizer step: the mean over the labelled tokens of the whole batch, all micro-batches
+ * together, so that accumulation gives exactly what one large batch gives.
+ */
+import type { Tensor } from '@emloc/engine';
+import { EmlocError } from '@emloc/errors';
+import {
+  backwardPass,
+  forwardPass,
+  lossPass,
+  prepareBatch,
+  type Batch,
+  type TokenRow,
+  type WeightSource,
+} from '@emloc/models';
+import { breathe } from '../cancel.ts';
+import { adapterLinears } from '../lora/adapter-linears.ts';
+import type { LoraAdapter } from '../lora/lora-adapter.ts';
+import type { LoraGradients } from '../lora/lora-gradients.ts';
+
+export interface StepRequest {
+  readonly source: WeightSource;
+  readonly adapter: LoraAdapter;
+  readonly gradients: LoraGradients;
+  readonly microBatches: readonly (readonly TokenRow[])[];
+  readonly step: number;
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface StepLoss {
+  readonly loss: number;
+  readonly labelled: number;
+  readonly tokens: number;
+}
+
+/** Sums the gradient of the step into `gradients`. */
+export async function stepGradient(request: StepRequest): Promise<StepLoss> {
+  const { source, microBatches, step } = request;
+  const batches: Batch[] = [];
+  try {
+    for (const rows of microBatches) batches.push(prepareBatch(source.config, rows, source.activationDtype));
+    const labelled = batches.reduce((sum, batch) => sum + batch.targets.labels.length, 0);
+    const tokens = batches.reduce((sum, batch) => sum + batch.rows, 0);
+    if (labelled === 0) {
+      throw new EmlocError(
+        'INVALID_ARGUMENT',
+        'NO_LABELLED_TOKENS',
+        `no token of step ${step} carries a loss`,
+        {
+          field: 'data',
+          mend: 'remove rows whose labels are all -100',
+        },
+      );
+    }
+    let lossSum = 0;
+    for (const wave of waves(source, batches)) {
+      lossSum += await waveGradient(request, wave.batches, wave.first, 1 / labelled);
+    }
+    return { loss: lossSum / labelled, labelled, tokens };
+  } finally {
+    for (const batch of batches) batch.dispose();
+  }
+}
+
+/**
+ * Streamed weights are dear to visit: all micro-batches pass through a layer while it is there. Resident ones are not:
+ * one micro-batch at a time keeps the fewest inputs.
+ */
+function waves(
+  source: WeightSource,
+  batches: readonly Batch[],
+): { batches: readonly Batch[]; first: number }[] {
+  return source.mode === 'streamed'
+    ? [{ batches, first: 0 }]
+    : batches.map((batch, first) => ({ batches: [batch], first }));
+}
+
+async function waveGradient(
+  { source, adapter, gradients, step, seed, signal }: StepRequest,
+  batches: readonly Batch[],
+  first: number,
+  weight: number,
+): Promise<number> {
+  const { loraDropout } = adapter.settings;
+  const linears = adapterLinears(source, adapter, (micro) => ({
+    gradients,
+    ...(loraDropout === 0 ? {} : { dropout: { probability: loraDropout, seed, step, micro: first + micro } }),
+  }));
+  const afterLayer = () => breathe(signal);
+  const pass = await forwardPass(source, batches, linears, { keepInputs: true, afterLayer });
+  let dHidden: readonly Tensor[] = [];
+  try {
+    const loss = lossPass(source, batches, pass.hidden, { gradientScale: weight });
+    dHidden = loss.dHidden;
+    for (const h of pass.hidden) h.dispose();
+    await breathe(signal);
+    await backwardPass(source, batches, pass.inputs, dHidden, linears, { afterLayer });
+    return loss.lossSum;
+  } finally {
+    pass.dispose();
+    for (const d of dHidden) d.dispose();
+  }
+}
