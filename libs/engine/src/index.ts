@@ -22,6 +22,7 @@ export {
 } from './create.ts';
 export { MappedFile, type MappedTensorInfo } from './mapped-file.ts';
 export { readMemory, resetPeak, trimMemory, type MemoryReading } from './memory.ts';
+export { fromTfjs, tf, toTfjs } from './tfjs/index.ts';
 export { attr } from './binding/execute.ts';
 export { rawOp, type Operand } from './ops/call.ts';
 export * from './ops/math.ts';
