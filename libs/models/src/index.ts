@@ -26,3 +26,5 @@ export { lossPass, type LossResult, type MicroLoss } from './loss-pass.ts';
 export { gatherRows, headLoss, logitsOf, type HeadLoss, type HeadLossOptions } from './head.ts';
 export { scoreContinuations, type Choices } from './score.ts';
 export { greedyContinue, type GreedyOptions } from './generate.ts';
+export { loadTokenizer, type Tokenizer } from './tokenizer/load-tokenizer.ts';
+export type { ChatMessage, ChatTemplateOptions } from './tokenizer/chat-template.ts';
