@@ -1,0 +1,114 @@
+import { keep, liveTensors, matmul, startEngine, tidy, toFloat64Array } from '@emloc/engine';
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openModel } from '../directory/open-model.ts';
+import { plainLinears } from '../layers/linear.ts';
+import { forwardPass } from '../model-pass.ts';
+import { logitsOf } from '../head.ts';
+import { prepareBatch } from '../batch.ts';
+import { maxRelative, random } from '../testing/fixture.ts';
+import { folderTensor, ModelFolder, tinyTensors } from '../testing/model-folder.ts';
+import type { WeightSource } from '../types.ts';
+import { openWeights } from './open-weights.ts';
+
+beforeAll(() => startEngine());
+
+const logits = async (source: WeightSource): Promise<Float64Array> => {
+  const batch = prepareBatch(source.config, [{ inputIds: [1, 5, 9, 40] }], source.activationDtype);
+  const forward = await forwardPass(source, [batch], (_, w) => plainLinears(w));
+  const result = source.withHead((head) =>
+    tidy(() => toFloat64Array(logitsOf(source, forward.hidden[0]!, head))),
+  );
+  forward.dispose();
+  batch.dispose();
+  return result;
+};
+
+describe.each(['resident', 'streamed'] as const)('%s weights', (mode) => {
+  test('sharded and single, untied and biased: the same logits', async () => {
+    const changes = { tie_word_embeddings: false, attention_bias: true, mlp_bias: true };
+    using whole = new ModelFolder(changes).weights();
+    using shards = new ModelFolder(changes).sharded();
+    const results: Float64Array[] = [];
+    for (const { dir } of [whole, shards]) {
+      const source = openWeights(openModel(dir), { mode });
+      results.push(await logits(source));
+      source.close();
+    }
+    expect([...results[1]!]).toEqual([...results[0]!]);
+  });
+
+  test('bf16 checkpoints multiply as the numbers that they stand for', async () => {
+    using folder = new ModelFolder();
+    folder.weights(tinyTensors(folder.config, 'bf16'));
+    const model = openModel(folder.dir);
+    expect(model.config.dtype).toBe('bf16');
+    const results: Float64Array[] = [];
+    for (const computeDtype of [undefined, 'f32', 'f64'] as const) {
+      const source = openWeights(model, { mode, computeDtype });
+      expect(source.computeDtype).toBe(computeDtype ?? 'bf16');
+      results.push(await logits(source));
+      source.close();
+    }
+    expect(maxRelative(results[1]!, results[2]!)).toBeLessThan(1e-5);
+    expect(maxRelative(results[0]!, results[2]!)).toBeLessThan(2e-2);
+  });
+
+  test('factors multiply as their product does', async () => {
+    using folder = new ModelFolder();
+    const module = 'model.layers.1.mlp.gate_proj';
+    folder
+      .weights([
+        ...tinyTensors(folder.config).filter(({ name }) => name !== `${module}.weight`),
+        folderTensor(`${module}.u`, [40, 5], 1),
+        folderTensor(`${module}.v`, [5, 32], 2),
+      ])
+      .json('emloc.json', {
+        formatVersion: 1,
+        original: { name: 'tiny', digest: `sha256:${'0'.repeat(64)}` },
+        method: 'svd',
+        ratios: {},
+        modules: {},
+      });
+    const source = openWeights(openModel(folder.dir), { mode, computeDtype: 'f64' });
+    source.withLayer(1, (w) => {
+      const linear = w.linear('mlp.gate_proj');
+      if (linear.kind !== 'factored') throw new Error('it is full');
+      const { forward, backward } = plainLinears(w);
+      tidy(() => {
+        const product = matmul(linear.u, linear.v);
+        const x = random([3, 32], 1);
+        const dy = random([3, 40], 2);
+        const y = toFloat64Array(forward('mlp.gate_proj', x));
+        expect(maxRelative(y, toFloat64Array(matmul(x, product, { transposeB: true })))).toBeLessThan(1e-12);
+        const dx = toFloat64Array(backward('mlp.gate_proj', x, dy));
+        expect(maxRelative(dx, toFloat64Array(matmul(dy, product)))).toBeLessThan(1e-12);
+      });
+    });
+    source.close();
+  });
+
+  test('nothing of them is left when they are closed', async () => {
+    using folder = new ModelFolder();
+    folder.weights(tinyTensors(folder.config, 'bf16'));
+    const before = liveTensors().count;
+    const source = openWeights(openModel(folder.dir), { mode });
+    await logits(source);
+    if (mode === 'streamed') expect(liveTensors().count).toBe(before);
+    source.close();
+    expect(liveTensors().count).toBe(before);
+    expect(() => source.withLayer(0, () => 0)).toThrow('are closed');
+  });
+
+  test('a file that shrinks while it is used is an error, not the end of the process', async () => {
+    using folder = new ModelFolder().weights();
+    const source = openWeights(openModel(folder.dir), { mode });
+    const use = (): unknown =>
+      source.withLayer(1, (w) => keep(random([1], 1)).dispose() ?? w.linear('mlp.up_proj'));
+    use();
+    truncateSync(join(folder.dir, 'model.safetensors'), 9000);
+    expect(use).toThrow(/shrank|has 9000|9000/);
+    source.close();
+  });
+});
