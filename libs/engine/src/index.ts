@@ -8,6 +8,7 @@ export { cacheDirectory, cpuInfo, usableCores, type CpuInfo } from './runtime/pl
 export type { DType } from '@emloc/tensor-stream';
 export { Tensor, liveTensors } from './tensor.ts';
 export { keep, tidy } from './tidy.ts';
+export { halfPrecision, type HalfPrecision } from './half-precision.ts';
 export {
   bytesOf,
   scalar,
