@@ -1,0 +1,17 @@
+export { OperationManager } from './manager/operation-manager.ts';
+export type { AttachedRun } from './manager/attached-run.ts';
+export type {
+  AttachOptions,
+  KindOptions,
+  ListOptions,
+  ManagerOptions,
+  StartOptions,
+} from './manager/options.ts';
+export type { Page } from './manager/pages.ts';
+export { isFinal } from './types.ts';
+export type { Operation, OperationEvent, OperationState, Usage } from './types.ts';
+export { runWorker } from './worker/run-worker.ts';
+export type { WorkerContext, WorkerHandler, WorkerOptions, WorkerRun } from './worker/context.ts';
+export { WarmWorker, type WarmWorkerOptions } from './warm/warm-worker.ts';
+export type { WarmCall, WarmCallOptions } from './warm/warm-call.ts';
+export { errorFromJson, errorToJson, type ErrorJson } from './error-json.ts';

@@ -1,0 +1,204 @@
+/**
+ * One attempt at an operation: starts its process, watches its memory, lets a stop reach it, and writes down how it ended.
+ * Owned by whoever holds the lease; nothing is written once that is lost.
+ */
+import { closeSync, existsSync, openSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { EmlocError } from '@emloc/errors';
+import { appendEvent, repairEvents } from '../directory/event-log.ts';
+import { leasePath, type LeaseHolder } from '../directory/lease.ts';
+import type { Layout } from '../directory/layout.ts';
+import { addUsage, clearError, readOutcome, writeError, type Outcome } from '../directory/outcome.ts';
+import { errorToJson } from '../error-json.ts';
+import { readJson } from '../files.ts';
+import { FrameType } from '../frames/frame.ts';
+import { FrameWriter } from '../frames/frame-writer.ts';
+import { killAfterMs } from '../limits.ts';
+import { exitReason } from '../process/exit-reason.ts';
+import { memoryOf, startTimeOf } from '../process/proc.ts';
+import { spawnWorker, type Exit, type WorkerProcess } from '../process/spawn-worker.ts';
+import type { StopMode, Usage } from '../types.ts';
+import { leaseLostSignal, stateAfter, stopReason } from '../worker/order.ts';
+
+export interface AttemptOptions {
+  readonly layout: Layout;
+  readonly lease: LeaseHolder;
+  readonly kind: string;
+  readonly worker: URL | string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly traceparent: string | undefined;
+  readonly memoryLimitBytes: number | undefined;
+  readonly cancelGraceMs: number;
+  /** The frames of an attached call; without them input is empty and output is thrown away. */
+  readonly input?: AsyncIterable<Buffer>;
+  readonly takeOutput?: (pipe: Readable) => void;
+}
+
+export class Attempt {
+  readonly #options: AttemptOptions;
+  readonly #startedMs = performance.now();
+  #process: WorkerProcess | undefined;
+  #mode: StopMode | undefined;
+  #graceTimer: NodeJS.Timeout | undefined;
+  #lost = false;
+  #overLimit = false;
+  #inputFailure: unknown;
+  #peakRssBytes = 0;
+  #peakRssAnonBytes = 0;
+
+  constructor(options: AttemptOptions) {
+    this.#options = options;
+  }
+
+  /** Until the end is written down. QUEUED: the operation waits for another attempt. */
+  async run(): Promise<Outcome['state'] | 'LOST'> {
+    const { layout, lease, kind, traceparent } = this.#options;
+    repairEvents(layout);
+    // The last owner died between its process's end and writing it down.
+    const left = readOutcome(layout);
+    if (left !== undefined && left.state !== 'QUEUED') return this.#finish(left);
+    clearError(layout);
+    if (this.#mode === undefined) this.checkStopFile();
+    if (this.#mode !== undefined) return this.#finish(this.#stopped());
+    lease.renew({ phase: 'running' });
+    appendEvent(layout, { attempt: lease.attempt, state: 'RUNNING' });
+    const log = openSync(layout.log, 'a');
+    try {
+      this.#process = spawnWorker({
+        worker: this.#options.worker,
+        order: {
+          mode: 'operation',
+          id: layout.id,
+          kind,
+          attempt: lease.attempt,
+          directory: layout.directory,
+          leasePath: leasePath(layout, lease.attempt),
+          parentPid: process.pid,
+        },
+        env: { ...this.#options.env, TRACEPARENT: traceparent },
+        log,
+      });
+    } finally {
+      closeSync(log);
+    }
+    const { pid } = this.#process;
+    if (pid > 0) {
+      lease.renew({ workerPid: pid, workerStart: startTimeOf(pid) });
+      this.#connect(this.#process);
+    }
+    const exit = await this.#process.ended;
+    // What the group may have left behind.
+    this.#process.kill('SIGKILL');
+    if (this.#lost) {
+      clearTimeout(this.#graceTimer);
+      return 'LOST';
+    }
+    repairEvents(layout);
+    return this.#finish(readOutcome(layout) ?? this.#died(exit));
+  }
+
+  /** Asks; the process has `cancelGraceMs` to come, then it is ended. A cancel overrides a pause, nothing a cancel. */
+  stop(mode: StopMode, graceMs: number = this.#options.cancelGraceMs): void {
+    if (this.#mode === 'cancel' || this.#mode === mode) return;
+    this.#mode = mode;
+    this.#process?.send({ stop: mode });
+    this.#graceTimer ??= setTimeout(() => {
+      this.#process?.kill('SIGTERM');
+      this.#graceTimer = setTimeout(() => this.#process?.kill('SIGKILL'), killAfterMs);
+    }, graceMs);
+  }
+
+  /** Another replica has the operation now. */
+  abandon(): void {
+    this.#lost = true;
+    this.#process?.kill('SIGKILL');
+  }
+
+  /** Someone without a way to this process may have asked for a stop. */
+  checkStopFile(): void {
+    if (!existsSync(this.#options.layout.stop)) return;
+    const asked = readJson<{ readonly mode: StopMode }>(this.#options.layout.stop);
+    if (asked !== undefined) this.stop(asked.mode);
+  }
+
+  sample(): void {
+    const memory = this.#process === undefined ? undefined : memoryOf(this.#process.pid);
+    if (memory === undefined) return;
+    this.#peakRssBytes = Math.max(this.#peakRssBytes, memory.peakRssBytes);
+    this.#peakRssAnonBytes = Math.max(this.#peakRssAnonBytes, memory.rssAnonBytes);
+    const limit = this.#options.memoryLimitBytes;
+    if (limit === undefined || memory.rssAnonBytes <= limit || this.#overLimit) return;
+    this.#overLimit = true;
+    this.#process?.kill('SIGKILL');
+  }
+
+  #connect(process: WorkerProcess): void {
+    const { input, takeOutput } = this.#options;
+    if (takeOutput === undefined) process.output.resume();
+    else takeOutput(process.output);
+    const writer = new FrameWriter(process.input);
+    const pump = async (): Promise<void> => {
+      for await (const frame of input ?? []) await writer.write(FrameType.data, frame);
+    };
+    void pump()
+      .catch((error: unknown) => {
+        // The process may end without reading all; that is its own affair.
+        if (error instanceof EmlocError && error.reason === 'READER_GONE') return;
+        this.#inputFailure = error;
+        this.stop('cancel');
+      })
+      .finally(() => void writer.end());
+  }
+
+  #stopped(): Outcome {
+    const mode = this.#mode ?? 'cancel';
+    return { state: stateAfter[mode], error: errorToJson(stopReason(mode)) };
+  }
+
+  #died(exit: Exit): Outcome {
+    if (this.#mode !== undefined && !this.#overLimit) return this.#stopped();
+    if (exit.signal === leaseLostSignal) return this.#lostSight();
+    const usage = this.#usage(undefined);
+    const { memoryLimitBytes, layout } = this.#options;
+    const circumstances = { exit, logPath: layout.log, usage, memoryLimitBytes, overLimit: this.#overLimit };
+    return { state: 'FAILED', error: errorToJson(exitReason(circumstances)) };
+  }
+
+  /** The process ended itself because its lease looked expired (the machine slept, or this process was stopped). */
+  #lostSight(): Outcome {
+    if (this.#options.takeOutput === undefined) return { state: 'QUEUED' };
+    const error = new EmlocError('ABORTED', 'LEASE_LOST', 'the process lost its lease', {
+      mend: 'call again',
+    });
+    return { state: 'FAILED', error: errorToJson(error) };
+  }
+
+  #usage(reported: number | undefined): Usage {
+    return {
+      peakRssBytes: Math.max(this.#peakRssBytes, reported ?? 0),
+      peakRssAnonBytes: this.#peakRssAnonBytes,
+      wallMs: Math.round(performance.now() - this.#startedMs),
+    };
+  }
+
+  #finish(outcome: Outcome): Outcome['state'] {
+    const { layout, lease } = this.#options;
+    clearTimeout(this.#graceTimer);
+    let { state, error } = outcome;
+    if (this.#inputFailure !== undefined && state !== 'SUCCEEDED') {
+      state = 'FAILED';
+      error = errorToJson(this.#inputFailure);
+    }
+    const usage = addUsage(layout, this.#usage(outcome.peakRssBytes));
+    if (state === 'QUEUED') clearError(layout);
+    else if (state !== 'SUCCEEDED') writeError(layout, { state, error });
+    appendEvent(layout, {
+      attempt: lease.attempt,
+      state,
+      usage,
+      ...(state === 'QUEUED' || error === undefined ? {} : { error }),
+    });
+    lease.release();
+    return state;
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Starts a worker file in a process of its own: own process group (a Ctrl-C of the terminal reaches the parent only),
+ * IPC for cancel, two pipes for frames, its output in a log file.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Duplex } from 'node:stream';
+import { orderVariable, type Order } from '../worker/order.ts';
+
+export interface WorkerProcess {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** Frames to the process and from it. */
+  readonly input: Duplex;
+  readonly output: Duplex;
+  readonly ended: Promise<Exit>;
+  /** To the whole process group; does nothing where it has ended. */
+  kill(signal: NodeJS.Signals): void;
+  send(message: object): void;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** It could not even be started. */
+  readonly error?: Error;
+}
+
+export interface SpawnOptions {
+  readonly worker: URL | string;
+  readonly order: Order;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The descriptor that gets what it prints. */
+  readonly log: number;
+}
+
+/** tsx as a loader, found from here: a worker may lie in a package that does not name it. */
+const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+
+export function spawnWorker(options: SpawnOptions): WorkerProcess {
+  const path = typeof options.worker === 'string' ? options.worker : fileURLToPath(options.worker);
+  const load = path.endsWith('.ts') ? ['--import', loader] : [];
+  const child = spawn(process.execPath, ['--enable-source-maps', ...load, path], {
+    detached: true,
+    stdio: ['ignore', options.log, options.log, 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, ...options.env, [orderVariable]: JSON.stringify(options.order) },
+    serialization: 'json',
+  });
+  const ended = new Promise<Exit>((resolve) => {
+    child.once('error', (error) => resolve({ code: null, signal: null, error }));
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  const [, , , input, output] = child.stdio;
+  // A process that ends before it read or wrote all is seen by its exit, not by its pipes.
+  for (const pipe of [input, output]) pipe?.on('error', () => {});
+  let over = false;
+  void ended.then(() => (over = true));
+  return {
+    child,
+    pid: child.pid ?? 0,
+    input: input as Duplex,
+    output: output as Duplex,
+    ended,
+    kill: (signal) => {
+      if (over || child.pid === undefined) return;
+      try {
+        process.kill(-child.pid, signal);
+      } catch {
+        // Ended by itself meanwhile.
+      }
+    },
+    send: (message) => {
+      if (!over && child.connected) child.send(message, () => {});
+    },
+  };
+}
