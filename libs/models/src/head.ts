@@ -10,6 +10,7 @@ import {
   cast,
   concat,
   gather,
+  halfPrecision,
   linear,
   linearBackward,
   mul,
@@ -27,7 +28,7 @@ import type { HeadWeights, WeightSource } from './types.ts';
 export const DEFAULT_SLICE_BYTES = 32 * 2 ** 20;
 
 /** What the functions below need to know of the model: a WeightSource has it all. */
-export type HeadOf = Pick<WeightSource, 'architecture' | 'config' | 'activationDtype'>;
+export type HeadOf = Pick<WeightSource, 'architecture' | 'config' | 'activationDtype' | 'computeDtype'>;
 
 export interface HeadLossOptions {
   /** Makes `dh`, times this factor (such as 1 / labelled tokens of the whole batch). */
@@ -115,10 +116,14 @@ const backToNormed = (of: HeadOf, dLogits: Tensor, head: Tensor, sliceBytes: num
     return parts.length === 1 ? parts[0]! : addN(parts);
   });
 
-/** The output matrix is multiplied whole where its type is the activations'. */
+/** Can the output matrix be multiplied as it is stored? */
+const multipliesAsStored = (of: HeadOf, head: Tensor): boolean =>
+  head.dtype === of.activationDtype ||
+  (head.dtype === 'bf16' && of.computeDtype === 'bf16' && halfPrecision() === 'native');
+
 const headParts = (of: HeadOf, head: Tensor, sliceBytes: number): readonly Slice[] => {
   const { vocabSize, hiddenSize } = of.config;
-  if (head.dtype === of.activationDtype) return [{ first: 0, count: vocabSize }];
+  if (multipliesAsStored(of, head)) return [{ first: 0, count: vocabSize }];
   return slices(
     vocabSize,
     Math.max(1, Math.floor(sliceBytes / (hiddenSize * dtypeBytes[of.activationDtype]))),
@@ -126,7 +131,7 @@ const headParts = (of: HeadOf, head: Tensor, sliceBytes: number): readonly Slice
 };
 
 const headPart = (of: HeadOf, head: Tensor, first: number, count: number): Tensor => {
-  if (head.dtype === of.activationDtype) return head;
+  if (multipliesAsStored(of, head)) return head;
   return tidy(() => cast(slice(head, [first, 0], [count, of.config.hiddenSize]), of.activationDtype));
 };
 

@@ -51,13 +51,13 @@ test('swiglu: both gradients agree with finite differences', () => {
       [4, 7],
       28,
       (x) => swiglu(x, other).activated,
-      (x, dy) => swigluBackward(dy, other, swiglu(x, other)).dGate,
+      (x, dy) => swigluBackward(dy, x, other, swiglu(x, other)).dGate,
     );
     const up = errorOf(
       [4, 7],
       28,
       (x) => swiglu(other, x).activated,
-      (x, dy) => swigluBackward(dy, x, swiglu(other, x)).dUp,
+      (x, dy) => swigluBackward(dy, other, x, swiglu(other, x)).dUp,
     );
     expect(Math.max(gate, up)).toBeLessThan(close);
   });

@@ -4,7 +4,7 @@
  *   dx = r · (g − x · r² · mean(g · x)),  g = dy · w
  * The weight is not trained, so it has no gradient.
  */
-import { add, mean, mul, rsqrt, square, sub, tidy, type Tensor } from '@emloc/engine';
+import { add, fill, matmul, mul, rsqrt, square, sub, tidy, type Tensor } from '@emloc/engine';
 
 export interface RmsNormed {
   /** [N, D] */
@@ -16,7 +16,7 @@ export interface RmsNormed {
 /** x [N, D], weight [D]. */
 export const rmsNorm = (x: Tensor, weight: Tensor, eps: number): RmsNormed =>
   tidy(() => {
-    const meanSquare = tidy(() => mean(square(x), -1, true)); // [N, 1]
+    const meanSquare = tidy(() => rowMean(square(x))); // [N, 1]
     const inverse = rsqrt(add(meanSquare, eps));
     const normed = mul(x, inverse); // [N, D]
     return { y: mul(normed, weight), inverse };
@@ -26,8 +26,14 @@ export const rmsNorm = (x: Tensor, weight: Tensor, eps: number): RmsNormed =>
 export const rmsNormBackward = (x: Tensor, dy: Tensor, weight: Tensor, inverse: Tensor): Tensor =>
   tidy(() => {
     const g = mul(dy, weight); // [N, D]
-    const meanGx = tidy(() => mean(mul(g, x), -1, true)); // [N, 1]
+    const meanGx = tidy(() => rowMean(mul(g, x))); // [N, 1]
     const coefficient = mul(meanGx, square(inverse));
     const inner = tidy(() => sub(g, mul(x, coefficient)));
     return mul(inner, inverse);
   });
+
+/** x [N, D] → [N, 1]. As a product, which TensorFlow does four times as fast as its reduction. */
+const rowMean = (x: Tensor): Tensor => {
+  const width = x.shape[1]!;
+  return matmul(x, fill([width, 1], 1 / width, x.dtype));
+};

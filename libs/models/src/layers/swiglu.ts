@@ -1,9 +1,9 @@
 /**
  * The gate of the MLP (Shazeer 2020), its forward and backward, σ the logistic function:
  *   a = silu(g) · u,  silu(g) = g · σ(g)
- *   du = da · silu(g),  dg = da · u · (σ + silu(g) · (1 − σ))
+ *   du = da · silu(g),  dg = da · u · (σ + g · σ · (1 − σ))
  */
-import { add, mul, sigmoid, sub, tidy, type Tensor } from '@emloc/engine';
+import { add, mul, rawOp, sigmoid, tidy, type Tensor } from '@emloc/engine';
 
 export interface Gated {
   /** [N, F] */
@@ -21,15 +21,16 @@ export const swiglu = (gate: Tensor, up: Tensor): Gated =>
     return { activated: mul(silu, up), sigma, silu };
   });
 
-/** da, up [N, F] → dGate, dUp [N, F]. */
+/** da, gate, up [N, F] → dGate, dUp [N, F]. */
 export const swigluBackward = (
   da: Tensor,
+  gate: Tensor,
   up: Tensor,
   { sigma, silu }: Pick<Gated, 'sigma' | 'silu'>,
 ): { dGate: Tensor; dUp: Tensor } =>
   tidy(() => {
     const dUp = mul(da, silu);
-    const slope = tidy(() => add(sigma, sub(silu, mul(silu, sigma)))); // d silu / d g
     const dSilu = mul(da, up);
+    const slope = tidy(() => add(sigma, rawOp('SigmoidGrad', [sigma, gate])[0]!)); // g · σ · (1 − σ) in one pass
     return { dGate: mul(dSilu, slope), dUp };
   });

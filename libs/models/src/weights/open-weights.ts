@@ -4,7 +4,7 @@
  * stored are converted for the time of a visit only, so neither way ever holds a converted model.
  */
 import { EmlocError } from '@emloc/errors';
-import type { Tensor } from '@emloc/engine';
+import { halfPrecision, type Tensor } from '@emloc/engine';
 import type { ComputeDType, HeadWeights, LayerWeights, ModelDirectory, WeightSource } from '../types.ts';
 import { MappedTensors } from './mapped-tensors.ts';
 import { Visit, type VisitTypes } from './visit.ts';
@@ -27,7 +27,6 @@ class MappedSource implements WeightSource {
   readonly computeDtype;
   readonly activationDtype;
   readonly #model: ModelDirectory;
-  readonly #types: VisitTypes;
   #resident: MappedTensors | undefined;
   #closed = false;
 
@@ -38,7 +37,6 @@ class MappedSource implements WeightSource {
     this.mode = mode;
     this.computeDtype = computeDtype;
     this.activationDtype = computeDtype === 'f64' ? ('f64' as const) : ('f32' as const);
-    this.#types = { matrix: multipliedIn(computeDtype), activation: this.activationDtype };
   }
 
   withLayer<T>(index: number, use: (weights: LayerWeights) => T): T {
@@ -61,6 +59,11 @@ class MappedSource implements WeightSource {
     this.#resident = undefined;
   }
 
+  /** Asked for at each visit, since what the processor can do is known once the engine is started. */
+  #types(): VisitTypes {
+    return { matrix: multipliedIn(this.computeDtype), activation: this.activationDtype };
+  }
+
   #visit<T>(fullName: (name: string) => string, use: (visit: Visit) => T): T {
     if (this.#closed)
       throw new EmlocError(
@@ -72,7 +75,7 @@ class MappedSource implements WeightSource {
     const mapped = streamed
       ? new MappedTensors(this.#model)
       : (this.#resident ??= new MappedTensors(this.#model));
-    const visit = new Visit(mapped, fullName, this.#types);
+    const visit = new Visit(mapped, fullName, this.#types());
     try {
       mapped.checkFiles();
       return use(visit);
@@ -85,5 +88,6 @@ class MappedSource implements WeightSource {
 
 const whole = (name: string): string => name;
 
-/** Without bf16 arithmetic in the engine, bf16 weights are multiplied as the f32 numbers that they stand for. */
-const multipliedIn = (computeDtype: ComputeDType): ComputeDType => computeDtype;
+/** Where the processor has no bf16 arithmetic, weights are multiplied as the f32 numbers that they stand for. */
+const multipliedIn = (computeDtype: ComputeDType): ComputeDType =>
+  computeDtype === 'bf16' && halfPrecision() === 'cast' ? 'f32' : computeDtype;

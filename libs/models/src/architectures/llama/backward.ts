@@ -34,10 +34,9 @@ const mlpBackward = (x1: Tensor, dy: Tensor, w: LayerWeights, lin: Linears, conf
       const gate = lin.forward('mlp.gate_proj', y); // [N, F]
       const up = lin.forward('mlp.up_proj', y);
       const gated = swiglu(gate, up);
-      gate.dispose();
       const da = lin.backward('mlp.down_proj', gated.activated, dy); // [N, F]
       gated.activated.dispose();
-      return swigluBackward(da, up, gated);
+      return swigluBackward(da, gate, up, gated);
     });
     const dNormed = tidy(() =>
       add(lin.backward('mlp.gate_proj', y, dGate), lin.backward('mlp.up_proj', y, dUp)),
