@@ -2,6 +2,7 @@ export { OperationManager } from './manager/operation-manager.ts';
 export type { AttachedRun } from './manager/attached-run.ts';
 export type {
   AttachOptions,
+  InputOrder,
   KindOptions,
   ListOptions,
   ManagerOptions,

@@ -11,7 +11,7 @@ import type { Layout } from '../directory/layout.ts';
 import { addUsage, clearError, readOutcome, writeError, type Outcome } from '../directory/outcome.ts';
 import { errorToJson } from '../error-json.ts';
 import { readJson } from '../files.ts';
-import { FrameType } from '../frames/frame.ts';
+import { FrameType, jsonFrame } from '../frames/frame.ts';
 import { FrameWriter } from '../frames/frame-writer.ts';
 import { killAfterMs } from '../limits.ts';
 import { exitReason } from '../process/exit-reason.ts';
@@ -30,7 +30,7 @@ export interface AttemptOptions {
   readonly memoryLimitBytes: number | undefined;
   readonly cancelGraceMs: number;
   /** The frames of an attached call; without them input is empty and output is thrown away. */
-  readonly input?: AsyncIterable<Buffer>;
+  readonly input?: AsyncIterable<Buffer> | ((signal: AbortSignal) => AsyncIterable<Buffer>);
   readonly takeOutput?: (pipe: Readable) => void;
 }
 
@@ -43,6 +43,7 @@ export class Attempt {
   #lost = false;
   #overLimit = false;
   #inputFailure: unknown;
+  readonly #ended = new AbortController();
   #peakRssBytes = 0;
   #peakRssAnonBytes = 0;
 
@@ -87,6 +88,7 @@ export class Attempt {
       this.#connect(this.#process);
     }
     const exit = await this.#process.ended;
+    this.#ended.abort();
     // What the group may have left behind.
     this.#process.kill('SIGKILL');
     if (this.#lost) {
@@ -138,14 +140,18 @@ export class Attempt {
     else takeOutput(process.output);
     const writer = new FrameWriter(process.input);
     const pump = async (): Promise<void> => {
-      for await (const frame of input ?? []) await writer.write(FrameType.data, frame);
+      const frames = typeof input === 'function' ? input(this.#ended.signal) : input;
+      for await (const frame of frames ?? []) await writer.write(FrameType.data, frame);
     };
     void pump()
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         // The process may end without reading all; that is its own affair.
+        if (this.#ended.signal.aborted) return;
         if (error instanceof EmlocError && error.reason === 'READER_GONE') return;
         this.#inputFailure = error;
-        this.stop('cancel');
+        // An input that breaks off must not look like one that ended: the process fails where it reads on.
+        const { type, bytes } = jsonFrame(FrameType.error, errorToJson(error));
+        await writer.write(type, bytes).catch(() => {});
       })
       .finally(() => void writer.end());
   }

@@ -4,9 +4,21 @@ import { randomBytes } from 'node:crypto';
 import { EmlocError } from '@emloc/errors';
 import { defaultCancelGraceMs, defaultLeaseMs, defaultMaxConcurrent, defaultMaxQueued } from '../limits.ts';
 
+/** What a kind's input may know of the operation that it feeds. */
+export interface InputOrder {
+  readonly id: string;
+  readonly request: unknown;
+  readonly traceparent: string | undefined;
+}
+
 export interface KindOptions {
   /** The file that calls `runWorker`. */
   readonly worker: URL | string;
+  /**
+   * Frames for the process of an operation, opened anew for each attempt, pulled as the process reads. `signal` aborts
+   * when the process has ended. An error of its own fails the operation with that error.
+   */
+  readonly input?: (order: InputOrder, signal: AbortSignal) => AsyncIterable<Buffer>;
   /** Anonymous memory beyond which a process is ended. */
   readonly memoryLimitBytes?: number;
   readonly env?: Readonly<Record<string, string | undefined>>;

@@ -151,6 +151,8 @@ export class Scheduler {
   #attemptAt(id: string, { lease, frames }: Owned): Attempt {
     const stored = this.#store.stored(id);
     const kind = this.kindOf(stored.kind);
+    const { request, traceparent } = stored;
+    const input = kind.input && ((signal: AbortSignal) => kind.input!({ id, request, traceparent }, signal));
     const limits = [kind.memoryLimitBytes, stored.memoryLimitBytes].filter((limit) => limit !== undefined);
     return new Attempt({
       layout: this.#store.layout(id),
@@ -158,9 +160,10 @@ export class Scheduler {
       kind: stored.kind,
       worker: kind.worker,
       env: { ...this.#options.env, ...kind.env },
-      traceparent: stored.traceparent,
+      traceparent,
       memoryLimitBytes: limits.length === 0 ? undefined : Math.min(...limits),
       cancelGraceMs: this.#options.cancelGraceMs,
+      input,
       ...frames,
     });
   }

@@ -1,6 +1,7 @@
 /** The two extra pipes of a process: frames come in on descriptor 3 and leave on 4. Opened when first used. */
 import { Socket } from 'node:net';
-import { FrameType } from '../frames/frame.ts';
+import { errorFromJson, type ErrorJson } from '../error-json.ts';
+import { FrameType, jsonOf } from '../frames/frame.ts';
 import { FrameWriter } from '../frames/frame-writer.ts';
 import { readFrames } from '../frames/read-frames.ts';
 
@@ -16,6 +17,7 @@ export const openOutput = (): FrameWriter =>
 export async function* inputOfOperation(): AsyncGenerator<Buffer, void, void> {
   for await (const frame of readFrames(openInput())) {
     if (frame.type === FrameType.end) return;
+    if (frame.type === FrameType.error) throw errorFromJson(jsonOf<ErrorJson>(frame));
     yield frame.bytes;
   }
 }
