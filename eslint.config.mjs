@@ -19,8 +19,23 @@ const layers = [
   { sourceTag: 'layer:work', onlyDependOnLibsWithTags: ['layer:pure'] },
   { sourceTag: 'layer:rpc', onlyDependOnLibsWithTags: ['scope:errors', 'layer:rpc'] },
   {
-    sourceTag: 'layer:service',
+    sourceTag: 'layer:kit',
     onlyDependOnLibsWithTags: ['layer:pure', 'layer:core', 'layer:work', 'layer:rpc'],
+  },
+  {
+    sourceTag: 'layer:service',
+    onlyDependOnLibsWithTags: ['layer:pure', 'layer:core', 'layer:work', 'layer:rpc', 'layer:kit'],
+  },
+  {
+    sourceTag: 'layer:tests',
+    onlyDependOnLibsWithTags: [
+      'layer:pure',
+      'layer:work',
+      'layer:rpc',
+      'layer:kit',
+      'layer:client',
+      'layer:tests',
+    ],
   },
   {
     sourceTag: 'layer:client',

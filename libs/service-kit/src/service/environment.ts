@@ -1,0 +1,40 @@
+/** What the services read from the environment besides the mesh's own configuration (libs/mesh), parsed once. */
+import { delimiter, join, resolve } from 'node:path';
+import { EmlocError } from '@emloc/errors';
+import { loadConfig, type MeshConfig } from '@emloc/mesh';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ServiceConfig extends MeshConfig {
+  /** EMLOC_STORE_DIR: the store of artifacts; default `<home>/store`. All services of a mesh share it. */
+  readonly storeDir: string;
+  /** EMLOC_MODEL_ROOTS: directories in which the paths of requests may lie; default none. */
+  readonly modelRoots: readonly string[];
+  /** EMLOC_MAX_OPERATIONS: operations that a service runs at once; default 1. */
+  readonly maxOperations: number;
+  /** EMLOC_READY_FILE: where a service writes its ready line besides printing it. */
+  readonly readyFile: string | undefined;
+}
+
+export function loadServiceConfig(env: Environment = process.env): ServiceConfig {
+  const config = loadConfig(env);
+  return Object.freeze({
+    ...config,
+    storeDir: resolve(env['EMLOC_STORE_DIR'] || join(config.home, 'store')),
+    modelRoots: (env['EMLOC_MODEL_ROOTS'] ?? '').split(delimiter).filter((part) => part !== ''),
+    maxOperations: count(env, 'EMLOC_MAX_OPERATIONS', 1),
+    readyFile: env['EMLOC_READY_FILE'] || undefined,
+  });
+}
+
+export function count(env: Environment, name: string, otherwise: number): number {
+  const text = env[name];
+  if (text === undefined || text === '') return otherwise;
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new EmlocError('INVALID_ARGUMENT', 'BAD_ENVIRONMENT', `${name} is not a whole number of 1 or more`, {
+    field: name,
+    value: text,
+    mend: 'correct or unset the variable',
+  });
+}

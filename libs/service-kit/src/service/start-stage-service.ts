@@ -1,0 +1,109 @@
+/**
+ * Starts a service whose long work are operations: its own contract and OperationService beside it, operations that are
+ * taken over after a restart, one warm process for small calls, sources resolved against store and roots, a graceful end.
+ */
+import { ArtifactStore, isDigest } from '@emloc/artifacts';
+import { EmlocError } from '@emloc/errors';
+import {
+  createLogger,
+  currentTraceparent,
+  startServer,
+  stopOnSignals,
+  type Implementation,
+  type Logger,
+  type ServiceName,
+} from '@emloc/mesh';
+import { OperationManager, WarmWorker, type KindOptions } from '@emloc/operations';
+import { operationService } from '../operations/operation-service.ts';
+import { operationToProto } from '../operations/to-proto.ts';
+import { sourceResolver, type SourceResolver } from '../requests/sources.ts';
+import { announceReady } from './announce.ts';
+import { loadServiceConfig, type ServiceConfig } from './environment.ts';
+
+export interface StageContext {
+  readonly config: ServiceConfig;
+  readonly logger: Logger;
+  readonly manager: OperationManager;
+  /** One process for calls too small to have their own. */
+  readonly warm: WarmWorker;
+  readonly sources: SourceResolver;
+  /** Starts an operation and answers with it, as `StartXResponse` holds it. */
+  start(id: string, kind: string, request: object): Promise<{ readonly operation: object }>;
+}
+
+export interface StageServiceOptions {
+  readonly name: Exclude<ServiceName, 'coordinator'>;
+  /** Of the service's own contract, such as `TrainingService` of `emloc.training.v1`. */
+  readonly service: string;
+  /** The file that runs operations and warm calls. */
+  readonly worker: URL;
+  readonly kinds: (
+    config: ServiceConfig,
+    logger: Logger,
+  ) => Readonly<Record<string, Omit<KindOptions, 'worker'>>>;
+  readonly implementation: (context: StageContext) => Implementation;
+}
+
+export async function startStageService(options: StageServiceOptions): Promise<void> {
+  const config = loadServiceConfig();
+  const logger = createLogger({ name: options.name, ...config.log });
+  try {
+    await start(options, config, logger);
+  } catch (error) {
+    logger.fatal({ err: error }, EmlocError.from(error).describe());
+    process.exit(1);
+  }
+}
+
+async function start(options: StageServiceOptions, config: ServiceConfig, logger: Logger): Promise<void> {
+  const { name, worker } = options;
+  const env = { EMLOC_STORE_DIR: config.storeDir };
+  const kinds = Object.entries(options.kinds(config, logger)).map(([kind, rest]) => [
+    kind,
+    { ...rest, worker },
+  ]);
+  const manager = new OperationManager({
+    stateDir: config.stateDir,
+    kinds: Object.fromEntries(kinds) as Record<string, KindOptions>,
+    maxConcurrent: config.maxOperations,
+    env,
+  });
+  const warm = new WarmWorker({ worker, env });
+  const store = new ArtifactStore(config.storeDir);
+  const sources = sourceResolver(config.modelRoots, async (digest) =>
+    isDigest(digest) && (await store.has(digest)) ? store.path(digest) : undefined,
+  );
+  const context: StageContext = {
+    config,
+    logger,
+    manager,
+    warm,
+    sources,
+    async start(id, kind, request) {
+      const operation = await manager.start({ id, kind, request, traceparent: currentTraceparent() });
+      return { operation: operationToProto(operation) };
+    },
+  };
+  const server = await startServer({
+    name,
+    address: config.addresses[name],
+    services: [
+      {
+        package: `emloc.${name}.v1`,
+        service: options.service,
+        implementation: options.implementation(context),
+      },
+      operationService(manager),
+    ],
+    tls: config.tls,
+    limits: config.limits,
+    drainMs: config.drainMs,
+    logger,
+  });
+  stopOnSignals(server, async () => {
+    await Promise.all([manager.close(), warm.close()]);
+  });
+  const recovered = await manager.recover();
+  if (recovered.length > 0) logger.info({ operations: recovered }, 'taken over');
+  announceReady(name, server.address, config.readyFile);
+}
