@@ -1,0 +1,123 @@
+/** What can be done with jobs. Their work is done by workflows; here they are written down, stopped, resumed, forgotten. */
+import { EmlocError } from '@emloc/errors';
+import { currentTraceparent, type Logger } from '@emloc/mesh';
+import type { StageClients, StageService } from '../stages/stage-clients.ts';
+import type { JobEvents, Origin } from './job-events.ts';
+import { foldStatus, type JobStatus } from './job-status.ts';
+import type { JobStore } from './job-store.ts';
+import { endedStates, type Job, type JobEvent, type Spec } from './job.ts';
+
+export interface JobWithStatus {
+  readonly job: Job;
+  readonly status: JobStatus;
+}
+
+/** Lets runs of jobs begin; see workflow/job-workflows.ts. */
+export interface JobQueue {
+  enqueue(job: Job): Promise<void>;
+  forget(job: Job): Promise<void>;
+}
+
+/** Where the first event of a run of a job comes from; there is only one. */
+export const beginningOf = ({ attempt }: Job): Origin => ({ source: 'job/begin', sourceCursor: attempt });
+
+interface Dependencies {
+  readonly store: JobStore;
+  readonly events: JobEvents;
+  readonly queue: JobQueue;
+  readonly clients: StageClients;
+  readonly logger: Logger;
+}
+
+export class FineTuneJobs {
+  readonly #with: Dependencies;
+
+  constructor(dependencies: Dependencies) {
+    this.#with = dependencies;
+  }
+
+  async create(id: string, spec: Spec): Promise<void> {
+    const job = await this.#with.store.create(id, spec, currentTraceparent());
+    await this.#enqueue(job);
+  }
+
+  async get(id: string): Promise<JobWithStatus> {
+    const job = await this.#with.store.get(id);
+    return { job, status: foldStatus(await this.#with.events.latest(id)) };
+  }
+
+  async list(options: {
+    readonly pageSize: number;
+    readonly pageToken: string | undefined;
+    readonly state: string | undefined;
+  }): Promise<{ readonly jobs: readonly JobWithStatus[]; readonly nextPageToken: string }> {
+    const page = await this.#with.store.list(options.pageSize, options.pageToken);
+    const all = [];
+    for (const job of page.jobs)
+      all.push({ job, status: foldStatus(await this.#with.events.latest(job.id)) });
+    const jobs =
+      options.state === undefined ? all : all.filter(({ status }) => status.state === options.state);
+    return { jobs, nextPageToken: page.nextPageToken };
+  }
+
+  async *watch(id: string, afterCursor: number, signal: AbortSignal): AsyncGenerator<JobEvent> {
+    await this.#with.store.get(id);
+    yield* this.#with.events.watch(id, afterCursor, signal);
+  }
+
+  async stop(id: string, wanted: 'PAUSE' | 'CANCEL'): Promise<void> {
+    const { job, status } = await this.get(id);
+    if (endedStates.has(status.state)) return;
+    await this.#with.store.stop(id, wanted);
+    if (status.state !== 'QUEUED') return;
+    // It waits for its turn and would not hear of it for long. A run has one beginning: this event, or that it works.
+    const state = wanted === 'PAUSE' ? 'PAUSED' : 'CANCELLED';
+    await this.#with.events.append(id, { stateChanged: { state } }, beginningOf(job));
+  }
+
+  async resume(id: string): Promise<void> {
+    const { job, status } = await this.get(id);
+    if (status.state === 'SUCCEEDED') return;
+    if (!endedStates.has(status.state)) {
+      if (job.wanted === 'RUN') return;
+      throw new EmlocError('ABORTED', 'JOB_STOPPING', `the job ${id} has not stopped yet`, {
+        field: 'id',
+        value: id,
+        mend: 'watch it until it has, then resume it',
+      });
+    }
+    const resumed = await this.#with.store.resume(job);
+    if (resumed !== undefined) await this.#enqueue(resumed);
+  }
+
+  async delete(id: string): Promise<void> {
+    const { job, status } = await this.get(id);
+    if (!endedStates.has(status.state)) {
+      throw new EmlocError('FAILED_PRECONDITION', 'JOB_ACTIVE', `the job ${id} has not ended`, {
+        field: 'id',
+        value: id,
+        mend: 'cancel it first',
+      });
+    }
+    for (const { service, operationId } of await this.#with.events.operations(id)) {
+      await this.#forgetOperation(service as StageService, operationId);
+    }
+    await this.#with.queue.forget(job);
+    await this.#with.store.delete(id);
+  }
+
+  async #enqueue(job: Job): Promise<void> {
+    const origin = { source: 'job/QUEUED', sourceCursor: job.attempt };
+    await this.#with.events.append(job.id, { stateChanged: { state: 'QUEUED' } }, origin);
+    await this.#with.queue.enqueue(job);
+  }
+
+  /** One that is gone already, or whose service is away, does not keep the job from being forgotten. */
+  async #forgetOperation(service: StageService, id: string): Promise<void> {
+    try {
+      await this.#with.clients.of(service).operations.deleteOperation({ id }, { deadlineMs: 5000 });
+    } catch (error) {
+      this.#with.logger.warn({ err: error, operation: id }, 'the operation was not deleted');
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/** emloc.artifact.v1.ArtifactService over the store: uploads and downloads, checked by digest. */
+import { createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { parseDigest, type ArtifactStore, type Staging } from '@emloc/artifacts';
+import { EmlocError } from '@emloc/errors';
+import type { ServiceEntry } from '@emloc/mesh';
+import { Fields } from '@emloc/service-kit';
+
+const kinds = { ARTIFACT_KIND_FILE: 'file', ARTIFACT_KIND_DIRECTORY: 'directory' } as const;
+type Kind = (typeof kinds)[keyof typeof kinds];
+
+/** The mesh's limit for one message leaves room beside it. */
+const chunkBytes = 1024 * 1024;
+const maxFiles = 10_000;
+
+interface UploadStep {
+  readonly header?: object | null;
+  readonly file?: { readonly path: string; readonly byteSize: number } | null;
+  readonly chunk?: Buffer | null;
+}
+
+export function artifactService(store: ArtifactStore): ServiceEntry {
+  const digestOf = (request: object) => parseDigest(new Fields(request).requiredText('digest', 80));
+  return {
+    package: 'emloc.artifact.v1',
+    service: 'ArtifactService',
+    implementation: {
+      async getArtifact(request: object) {
+        const { digest, kind, path, byteSize, files } = await store.get(digestOf(request));
+        const proto = kind === 'file' ? 'ARTIFACT_KIND_FILE' : 'ARTIFACT_KIND_DIRECTORY';
+        return { artifact: { digest, uri: path, byteSize }, kind: proto, files };
+      },
+      async uploadArtifact(steps: AsyncIterable<UploadStep>) {
+        const staging = await store.begin();
+        try {
+          const { kind, expected } = await receive(steps, staging);
+          const { digest, path, byteSize } = await staging.commit(kind, { expected });
+          return { artifact: { digest, uri: path, byteSize } };
+        } finally {
+          await staging.abort();
+        }
+      },
+      async *downloadArtifact(request: object) {
+        const { digest, kind, files } = await store.get(digestOf(request));
+        for (const file of files) {
+          yield { file };
+          const bytes = await store.open(digest, kind === 'file' ? undefined : file.path);
+          for await (const chunk of bytes as AsyncIterable<Buffer>) {
+            for (let at = 0; at < chunk.length; at += chunkBytes)
+              yield { chunk: chunk.subarray(at, at + chunkBytes) };
+          }
+        }
+      },
+    },
+  };
+}
+
+async function receive(
+  steps: AsyncIterable<UploadStep>,
+  staging: Staging,
+): Promise<{ readonly kind: Kind; readonly expected: ReturnType<typeof parseDigest> | undefined }> {
+  const iterator = steps[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true || !first.value.header)
+    throw outOfOrder('an upload begins with its header', 'header');
+  const header = new Fields(first.value.header, 'header');
+  const kind = header.choice('kind', kinds) ?? header.missing('kind');
+  const digest = header.text('digest', 80);
+  const expected = digest === undefined ? undefined : parseDigest(digest);
+  let step = await iterator.next();
+  for (let count = 1; step.done !== true; count += 1) {
+    const { file } = step.value;
+    if (!file) throw outOfOrder('bytes came before their file', 'chunk');
+    if (count > (kind === 'file' ? 1 : maxFiles)) throw outOfOrder('too many files', 'file');
+    const path = await staging.resolve(kind === 'file' ? 'file' : file.path);
+    let received = 0;
+    async function* bytes(): AsyncGenerator<Buffer> {
+      for (
+        step = await iterator.next();
+        step.done !== true && step.value.chunk;
+        step = await iterator.next()
+      ) {
+        received += step.value.chunk.length;
+        if (received > (file?.byteSize ?? 0)) break;
+        yield step.value.chunk;
+      }
+    }
+    await pipeline(bytes(), createWriteStream(path, { flags: 'wx' }));
+    if (received !== file.byteSize) {
+      throw new EmlocError(
+        'DATA_LOSS',
+        'WRONG_BYTE_SIZE',
+        `${file.path} has ${file.byteSize} bytes, not ${received}`,
+        {
+          field: 'file.byte_size',
+          value: String(received),
+          mend: 'send the file again',
+        },
+      );
+    }
+  }
+  return { kind, expected };
+}
+
+const outOfOrder = (what: string, field: string): EmlocError =>
+  new EmlocError('INVALID_ARGUMENT', 'UPLOAD_ORDER', what, {
+    field,
+    mend: 'send a header, then for each file its entry and its bytes',
+  });

@@ -1,0 +1,205 @@
+/**
+ * A fine-tuning job as a sequence of stages (architecture, algorithm sections 1 to 4c). Every call on `run` that works is
+ * a durable step: after a restart it gives what it gave before. The rest is pure, so that a replay takes the same way.
+ */
+import { EmlocError } from '@emloc/errors';
+import type {
+  ArtifactReference,
+  CompressionResult,
+  CorrectionResult,
+  OperationResult,
+  StageResults,
+} from '@emloc/service-kit';
+import type { JobResult, StageName } from '../jobs/job.ts';
+import { planJob, usesEmulator, type JobPlan, type TrainingOutlook } from '../stages/plan.ts';
+import {
+  compressionRequest,
+  correctionRequest,
+  evaluationRequest,
+  methodOf,
+  planRequest,
+  refinementRequest,
+  trainingRequest,
+} from '../stages/requests.ts';
+import type { SpecFields } from '../stages/spec.ts';
+import type { StageService } from '../stages/stage-clients.ts';
+import { chooseCandidate, correctionCandidates, toEvaluations, type Candidate } from './candidates.ts';
+import type { ReportInput } from './report.ts';
+
+/** One operation of a stage; `name` distinguishes several of one stage. */
+export interface OperationOrder {
+  readonly service: StageService;
+  readonly rpc: string;
+  readonly request: object;
+  readonly name?: string;
+}
+
+/** What the workflow asks of the machinery around it. */
+export interface JobRun {
+  readonly spec: SpecFields;
+  plan(request: object): Promise<TrainingOutlook>;
+  /** Throws what ends the job: an error, a pause, a cancel. */
+  operate(stage: StageName, order: OperationOrder): Promise<OperationResult>;
+  /** Says that a stage is done, with what is worth knowing about it. */
+  finish(stage: StageName, results: readonly OperationResult[], note?: string): Promise<void>;
+  skip(stage: StageName, why: string): Promise<void>;
+  /** Announces the number of steps of a stage that is to come. */
+  announce(stage: StageName, totalSteps: number): Promise<void>;
+  report(input: ReportInput): Promise<ArtifactReference>;
+}
+
+export async function fineTune(run: JobRun): Promise<JobResult> {
+  const { spec } = run;
+  const plan = planJob(spec, await run.plan(planRequest(spec)));
+  await run.finish('plan', [], planNote(plan));
+  if (plan.refineSteps > 0) await run.announce('refine', plan.refineSteps);
+
+  const compressed = await compress(run, plan);
+  const emulator = compressed?.emulator;
+  const trainRequest = trainingRequest(spec, plan, emulator);
+  const trained = await single(run, 'train', 'training', {
+    service: 'training',
+    rpc: 'startTraining',
+    request: trainRequest,
+  });
+  const corrected =
+    emulator === undefined ? await skipCorrection(run) : await correct(run, emulator, trained.adapter);
+  const refined = await refine(run, plan, trained, corrected);
+
+  const candidates = await select(run, plan, { trained: trained.adapter, corrected, refined });
+  const chosen = chooseCandidate(candidates);
+  const evaluations = toEvaluations(candidates, chosen);
+  const request = evaluationRequest(spec, plan, chosen.adapter, 'evaluate');
+  const evaluation = await single(run, 'evaluate', 'evaluation', {
+    service: 'inference',
+    rpc: 'startEvaluation',
+    request,
+  });
+
+  const adapters = { adapter: chosen.adapter, adapterUncorrected: trained.adapter };
+  const result = { ...adapters, chosen: chosen.evaluation.name, candidates: evaluations, evaluation };
+  return { ...result, report: await run.report({ ...result, plan, compressed }) };
+}
+
+async function compress(run: JobRun, plan: JobPlan): Promise<CompressionResult | undefined> {
+  if (!usesEmulator(plan)) {
+    await run.skip('compress', 'all steps are exact: no emulator is needed');
+    return undefined;
+  }
+  const request = compressionRequest(run.spec);
+  const order = { service: 'compression', rpc: 'startCompression', request } as const;
+  return single(run, 'compress', 'compression', order);
+}
+
+async function skipCorrection(run: JobRun): Promise<undefined> {
+  await run.skip('correct', 'trained on the original: nothing to correct');
+}
+
+async function correct(
+  run: JobRun,
+  emulator: ArtifactReference,
+  adapter: ArtifactReference,
+): Promise<CorrectionResult | undefined> {
+  if (methodOf(run.spec) === 'CORRECTION_METHOD_NONE') {
+    await run.skip('correct', 'no correction was asked for');
+    return undefined;
+  }
+  const request = correctionRequest(run.spec, emulator, adapter);
+  return single(run, 'correct', 'correction', { service: 'correction', rpc: 'startCorrection', request });
+}
+
+async function refine(
+  run: JobRun,
+  plan: JobPlan,
+  trained: StageResults['training'],
+  corrected: CorrectionResult | undefined,
+): Promise<ArtifactReference | undefined> {
+  if (plan.refineSteps === 0) {
+    await run.skip('refine', usesEmulator(plan) ? 'no exact steps were asked for' : 'all steps were exact');
+    return undefined;
+  }
+  const request = refinementRequest(run.spec, plan, trained, corrected);
+  return (await single(run, 'refine', 'training', { service: 'training', rpc: 'startTraining', request }))
+    .adapter;
+}
+
+interface Made {
+  readonly trained: ArtifactReference;
+  readonly corrected: CorrectionResult | undefined;
+  readonly refined: ArtifactReference | undefined;
+}
+
+/** Every candidate's held-out loss; those that the correction measured already are not measured again. */
+async function select(
+  run: JobRun,
+  plan: JobPlan,
+  { trained, corrected, refined }: Made,
+): Promise<Candidate[]> {
+  const results: OperationResult[] = [];
+  const measure = async (name: string, adapter: ArtifactReference): Promise<number> => {
+    const request = evaluationRequest(run.spec, plan, adapter, 'select');
+    const result = await run.operate('select', {
+      service: 'inference',
+      rpc: 'startEvaluation',
+      request,
+      name,
+    });
+    results.push(result);
+    return required(result, 'evaluation').loss;
+  };
+  const candidates = corrected === undefined ? [] : correctionCandidates(corrected);
+  if (candidates.length === 0) {
+    const loss = await measure('uncorrected', trained);
+    candidates.push({ evaluation: { name: 'none', method: 'none', loss }, adapter: trained });
+    if (corrected !== undefined) {
+      const name = corrected.chosen;
+      const { maxCorrectionRatio = 3 } = run.spec;
+      const evaluation = {
+        name,
+        method: 'paper',
+        maxCorrectionRatio,
+        loss: await measure('corrected', corrected.adapter),
+      } as const;
+      candidates.push({ evaluation, adapter: corrected.adapter });
+    }
+  }
+  if (refined !== undefined) {
+    const evaluation = {
+      name: 'refined',
+      method: 'refined',
+      loss: await measure('refined', refined),
+    } as const;
+    candidates.push({ evaluation, adapter: refined });
+  }
+  await run.finish(
+    'select',
+    results,
+    `best on the held-out rows: ${chooseCandidate(candidates).evaluation.name}`,
+  );
+  return candidates;
+}
+
+/** A stage that is one operation. */
+async function single<K extends keyof StageResults>(
+  run: JobRun,
+  stage: StageName,
+  kind: K,
+  order: OperationOrder,
+): Promise<StageResults[K]> {
+  const result = await run.operate(stage, order);
+  const made = required(result, kind);
+  await run.finish(stage, [result]);
+  return made;
+}
+
+function required<K extends keyof StageResults>(result: OperationResult, kind: K): StageResults[K] {
+  const made = result[kind];
+  if (made !== undefined) return made as StageResults[K];
+  throw new EmlocError('INTERNAL', 'RESULT_MISSING', `a stage succeeded without a result of kind ${kind}`);
+}
+
+function planNote({ emulatorSteps, refineSteps, outlook }: JobPlan): string {
+  const rows = `${outlook.rows} rows, ${outlook.evalRows} held out`;
+  if (emulatorSteps === 0) return `${outlook.totalSteps} exact steps; ${rows}`;
+  return `${emulatorSteps} steps on the emulator, ${refineSteps} exact; ${rows}`;
+}

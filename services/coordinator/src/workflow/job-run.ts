@@ -1,0 +1,153 @@
+/** A run of one job: its stages as durable steps, its log, and what ends it. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ArtifactStore } from '@emloc/artifacts';
+import { errorFromJson, type ErrorJson } from '@emloc/operations';
+import type { ArtifactReference, MemoryPrediction, OperationResult, ResourceUsage } from '@emloc/service-kit';
+import type { JobEvents } from '../jobs/job-events.ts';
+import { foldStatus } from '../jobs/job-status.ts';
+import type { Job, Stage, StageName } from '../jobs/job.ts';
+import type { TrainingOutlook } from '../stages/plan.ts';
+import { fieldsOf, type SpecFields } from '../stages/spec.ts';
+import type { StageOutcome, StageRunner } from '../stages/stage-runner.ts';
+import type { JobRun, OperationOrder } from './fine-tune.ts';
+import { makeReport, type ReportInput } from './report.ts';
+
+/** A step that is done once: after a restart it gives what it gave before. */
+export type DurableStep = <T>(name: string, work: () => Promise<T>) => Promise<T>;
+
+/** Thrown to leave the workflow where its job is to pause or end. */
+export class JobStopped extends Error {
+  readonly as: 'PAUSED' | 'CANCELLED';
+  constructor(as: 'PAUSED' | 'CANCELLED') {
+    super(`the job was ${as.toLowerCase()}`);
+    this.as = as;
+  }
+}
+
+export interface RunDependencies {
+  readonly events: JobEvents;
+  readonly runner: StageRunner;
+  readonly artifacts: ArtifactStore;
+  readonly version: string;
+  /** Aborts when the coordinator stops: what is under way is left to the next one. */
+  readonly closing: AbortSignal;
+}
+
+export class DurableJobRun implements JobRun {
+  readonly spec: SpecFields;
+  readonly #job: Job;
+  readonly #step: DurableStep;
+  readonly #with: RunDependencies;
+
+  constructor(job: Job, step: DurableStep, dependencies: RunDependencies) {
+    this.spec = fieldsOf(job.spec);
+    this.#job = job;
+    this.#step = step;
+    this.#with = dependencies;
+  }
+
+  async plan(request: object): Promise<TrainingOutlook> {
+    const outcome = await this.#step('plan', () =>
+      this.#unlessClosing(this.#with.runner.plan(this.#job, request, this.#with.closing)),
+    );
+    return resultOf(outcome);
+  }
+
+  async operate(stage: StageName, order: OperationOrder): Promise<OperationResult> {
+    const { name, service, rpc, request } = order;
+    const operationId = [this.#job.id, stage, ...(name === undefined ? [] : [name])].join('-');
+    const task = { stage, service, rpc, request, operationId };
+    const run = (): Promise<StageOutcome> => this.#with.runner.run(this.#job, task, this.#with.closing);
+    return resultOf(await this.#step(operationId, () => this.#unlessClosing(run())));
+  }
+
+  async finish(name: StageName, results: readonly OperationResult[], note?: string): Promise<void> {
+    await this.#change({
+      ...(await this.#stage(name)),
+      name,
+      state: 'SUCCEEDED',
+      endedAt: new Date().toISOString(),
+      prediction: largest(results.map(({ prediction }) => prediction)),
+      usage: largest(results.map(({ usage }) => usage)),
+      fromStore: results.length > 0 && results.every(({ fromStore }) => fromStore),
+      note,
+    });
+  }
+
+  async skip(name: StageName, why: string): Promise<void> {
+    await this.#change({ name, state: 'SKIPPED', note: why });
+  }
+
+  async announce(name: StageName, totalSteps: number): Promise<void> {
+    await this.#change({ name, state: 'QUEUED', progress: { stage: name, step: 0, totalSteps } });
+  }
+
+  async report(input: ReportInput): Promise<ArtifactReference> {
+    const reference = await this.#step('report', async () => {
+      const { stages } = foldStatus(await this.#with.events.latest(this.#job.id));
+      const report = makeReport(this.#job, this.#with.version, stages, input);
+      return putJson(this.#with.artifacts, report);
+    });
+    await this.finish('report', []);
+    return reference;
+  }
+
+  /** Says of the stage that was under way how the job ended. */
+  async endRunningStage(state: 'FAILED' | 'PAUSED' | 'CANCELLED'): Promise<void> {
+    const { stages } = foldStatus(await this.#with.events.latest(this.#job.id));
+    const running = stages.find((stage) => stage.state === 'RUNNING');
+    if (running !== undefined) await this.#change({ ...running, state, endedAt: new Date().toISOString() });
+  }
+
+  async #stage(name: StageName): Promise<Stage | undefined> {
+    return foldStatus(await this.#with.events.latest(this.#job.id)).stages.find(
+      (stage) => stage.name === name,
+    );
+  }
+
+  async #change(stage: Stage): Promise<void> {
+    const source = `stage/${stage.name}/${stage.state}`;
+    await this.#with.events.append(
+      this.#job.id,
+      { stageChanged: stage },
+      { source, sourceCursor: this.#job.attempt },
+    );
+  }
+
+  /** A step that is cut off by the coordinator's own end must not be recorded: it never returns. */
+  async #unlessClosing<T extends { readonly status: string }>(work: Promise<T>): Promise<T> {
+    const outcome = await work;
+    if (this.#with.closing.aborted && outcome.status !== 'succeeded') await new Promise(() => {});
+    return outcome;
+  }
+}
+
+type Outcome<T> =
+  | { readonly status: 'succeeded'; readonly result: T }
+  | { readonly status: 'failed'; readonly error: ErrorJson }
+  | { readonly status: 'stopped'; readonly as: 'PAUSED' | 'CANCELLED' };
+
+function resultOf<T>(outcome: Outcome<T>): T {
+  if (outcome.status === 'succeeded') return outcome.result;
+  throw outcome.status === 'failed' ? errorFromJson(outcome.error) : new JobStopped(outcome.as);
+}
+
+/** That with the largest peak. */
+function largest<T extends MemoryPrediction | ResourceUsage>(all: readonly (T | undefined)[]): T | undefined {
+  const known = all.filter((each): each is T => each !== undefined);
+  return known.sort((a, b) => b.peakResidentBytes - a.peakResidentBytes)[0];
+}
+
+async function putJson(artifacts: ArtifactStore, value: object): Promise<ArtifactReference> {
+  const directory = await mkdtemp(join(tmpdir(), 'emloc-report-'));
+  try {
+    const path = join(directory, 'report.json');
+    await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
+    const { digest, path: uri, byteSize } = await artifacts.putFile(path);
+    return { digest, uri, byteSize };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
