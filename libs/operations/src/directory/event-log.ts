@@ -80,7 +80,7 @@ export class EventReader {
       return block
         .toString('utf8', 0, end)
         .split('\n')
-        .map((text) => this.#parse(text));
+        .flatMap((text) => this.#parse(text) ?? []);
     } finally {
       closeSync(file);
     }
@@ -110,9 +110,16 @@ export class EventReader {
     }
   }
 
-  #parse(text: string): OperationEvent {
+  /** A line that a failing disk spoilt is passed over, and counts as a line. */
+  #parse(text: string): OperationEvent | undefined {
     this.#cursor += 1;
-    const { at, error, ...line } = JSON.parse(text) as EventLine;
+    let parsed: EventLine;
+    try {
+      parsed = JSON.parse(text) as EventLine;
+    } catch {
+      return undefined;
+    }
+    const { at, error, ...line } = parsed;
     return {
       ...line,
       cursor: this.#cursor,

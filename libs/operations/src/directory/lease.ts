@@ -7,7 +7,9 @@ import { linkSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { readJson, writeJson } from '../files.ts';
+import { killAfterMs } from '../limits.ts';
 import { machine, startTimeOf } from '../process/proc.ts';
+import { repairEvents } from './event-log.ts';
 import { notFound, type Layout } from './layout.ts';
 
 export interface Lease {
@@ -59,7 +61,10 @@ export class LeaseHolder {
     this.#lease = lease;
   }
 
-  /** Takes the next attempt; undefined where another was faster. */
+  /**
+   * Takes the next attempt, and leaves its directory as one owner's: no process of the last one lives, no line is cut off.
+   * undefined where another was faster.
+   */
   static claim(layout: Layout, owner: string, leaseMs: number): LeaseHolder | undefined {
     const previous = currentLease(layout);
     if (isLive(previous)) return undefined;
@@ -86,6 +91,7 @@ export class LeaseHolder {
       endOrphan(previous);
       rmSync(leasePath(layout, previous.attempt), { force: true });
     }
+    repairEvents(layout);
     return new LeaseHolder(layout, leaseMs, lease);
   }
 
@@ -128,10 +134,15 @@ function highestAttempt(layout: Layout): number {
 /** The process of a dead owner may live for the moment that its watchdog needs: two must not write at once. */
 function endOrphan(lease: Lease): void {
   if (lease.machine !== machine() || lease.workerPid === undefined || lease.workerStart === undefined) return;
-  if (startTimeOf(lease.workerPid) !== lease.workerStart) return;
+  const started = (): string | undefined => startTimeOf(lease.workerPid ?? 0);
+  if (started() !== lease.workerStart) return;
   try {
     process.kill(-lease.workerPid, 'SIGKILL');
   } catch {
     // Ended by itself meanwhile.
   }
+  const until = Date.now() + killAfterMs;
+  while (started() === lease.workerStart && Date.now() < until) Atomics.wait(pause, 0, 0, 5);
 }
+
+const pause = new Int32Array(new SharedArrayBuffer(4));

@@ -22,12 +22,14 @@ export function memoryOf(pid: number | 'self'): Memory | undefined {
   }
 }
 
-/** In clock ticks since boot, as text: with the process id it names a process for good. */
+/** In clock ticks since boot, as text: with the process id it names a process for good. undefined: there is none. */
 export function startTimeOf(pid: number): string | undefined {
   try {
     // The command in parentheses may hold anything; fields count from behind it.
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie waits for a parent that may never look; it does nothing any more.
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {
     return process.platform === 'linux' ? undefined : aliveElsewhere(pid);
   }

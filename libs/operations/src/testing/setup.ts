@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { OperationManager } from '../manager/operation-manager.ts';
+import { startTimeOf } from '../process/proc.ts';
 import type { ManagerOptions } from '../manager/options.ts';
 
 export const workerFile = new URL('./worker.ts', import.meta.url);
@@ -50,11 +51,4 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return list;
 }
 
-export const alive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
+export const alive = (pid: number): boolean => startTimeOf(pid) !== undefined;

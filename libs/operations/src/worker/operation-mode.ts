@@ -33,10 +33,11 @@ export async function runOperation(
   process.on('disconnect', () => process.exit(1));
 
   const failed = (error: unknown): void => {
-    const stopped = mode !== undefined && isStop(error);
+    const stopped = isReaderGone(error) || (mode !== undefined && isStop(error));
     console.error(error);
     const state = stopped ? stateAfter[mode ?? 'cancel'] : 'FAILED';
-    writeError(layout, { state, error: errorToJson(error), peakRssBytes: peakRssBytes() });
+    const told = stopped && !(error instanceof EmlocError) ? stopReason(mode ?? 'cancel') : error;
+    writeError(layout, { state, error: errorToJson(told), peakRssBytes: peakRssBytes() });
   };
   const crashed = (error: unknown): void => {
     failed(error);
@@ -98,5 +99,9 @@ export function handlerOf(handlers: Readonly<Record<string, WorkerHandler>>, kin
 const isStop = (error: unknown): boolean =>
   (error instanceof EmlocError && error.code === 'CANCELLED') ||
   (error instanceof Error && error.name === 'AbortError');
+
+/** Whoever had the output has left; the word to stop may still be under way. */
+const isReaderGone = (error: unknown): boolean =>
+  error instanceof EmlocError && error.reason === 'READER_GONE';
 
 const peakRssBytes = (): number => memoryOf('self')?.peakRssBytes ?? process.resourceUsage().maxRSS * 1024;
