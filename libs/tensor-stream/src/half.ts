@@ -49,13 +49,18 @@ export function fromF16Bits(half: number): number {
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
 
-/** All 65,536 half-precision numbers, made when first used. */
 let f16Values: Float32Array | undefined;
 
-export function f16ToFloat32(halves: Uint16Array): Float32Array {
+/** All 65,536 half-precision numbers by their bits, made when first used: looking up is faster than working out. */
+export function f16Table(): Float32Array {
   f16Values ??= Float32Array.from({ length: 65536 }, (_, half) => fromF16Bits(half));
+  return f16Values;
+}
+
+export function f16ToFloat32(halves: Uint16Array): Float32Array {
+  const table = f16Table();
   const out = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) out[i] = f16Values[halves[i]!]!;
+  for (let i = 0; i < halves.length; i++) out[i] = table[halves[i]!]!;
   return out;
 }
 
@@ -66,7 +71,11 @@ export function bf16ToFloat32(halves: Uint16Array): Float32Array {
   return out;
 }
 
-export const float32ToF16 = (values: Float32Array): Uint16Array => Uint16Array.from(values, toF16Bits);
+export function float32ToF16(values: Float32Array): Uint16Array {
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < values.length; i++) out[i] = toF16Bits(values[i]!);
+  return out;
+}
 
 export function float32ToBf16(values: Float32Array): Uint16Array {
   const from = new Uint32Array(values.buffer, values.byteOffset, values.length);
