@@ -28,3 +28,10 @@ export { scoreContinuations, type Choices } from './score.ts';
 export { greedyContinue, type GreedyOptions } from './generate.ts';
 export { loadTokenizer, type Tokenizer } from './tokenizer/load-tokenizer.ts';
 export type { ChatMessage, ChatTemplateOptions } from './tokenizer/chat-template.ts';
+export {
+  importGguf,
+  type ImportedModel,
+  type ImportGgufOptions,
+  type ImportProgress,
+} from './import-gguf/index.ts';
+export { pullableModels, pullModel, type PullModelOptions, type PullProgress } from './pull-model.ts';

@@ -76,12 +76,13 @@ function dequantizeQ4(bytes: Uint8Array, hasMinimum: boolean): Float32Array {
   for (let block = 0; block < blocks; block++) {
     const at = block * blockBytes;
     const d = half(at);
-    const offset = hasMinimum ? half(at + 2) : -8 * d;
+    const m = hasMinimum ? half(at + 2) : undefined;
+    const number = m === undefined ? (q: number) => d * (q - 8) : (q: number) => d * q + m;
     const quants = at + blockBytes - 16;
     for (let i = 0; i < 16; i++) {
       const q = bytes[quants + i]!;
-      out[block * 32 + i] = d * (q & 15) + offset;
-      out[block * 32 + 16 + i] = d * (q >> 4) + offset;
+      out[block * 32 + i] = number(q & 15);
+      out[block * 32 + 16 + i] = number(q >> 4);
     }
   }
   return out;
