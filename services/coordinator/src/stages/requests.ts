@@ -55,7 +55,6 @@ export function correctionRequest(
     method: methodOf(spec),
     maxCorrectionRatio: spec.maxCorrectionRatio,
     heldOut: heldOutRows(spec),
-    batchSize: spec.training?.batchSize,
     precision: spec.training?.precision,
     memoryBudgetBytes: spec.memoryBudgetBytes,
   };
@@ -104,7 +103,6 @@ export function evaluationRequest(
     adapter: artifact(adapter),
     dataset: heldOutRows(spec),
     ...(purpose === 'evaluate' ? answers : { exactMatch: false }),
-    batchSize: spec.training?.batchSize,
     precision: spec.training?.precision,
     weightLoading: fits ? 'WEIGHT_LOADING_RESIDENT' : 'WEIGHT_LOADING_STREAMED',
     memoryBudgetBytes: budget,
