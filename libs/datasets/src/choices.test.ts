@@ -28,6 +28,25 @@ test('every candidate ends its turn, so that one is not the beginning of another
   expect(choice!.promptIds).toEqual(tokens!.promptIds);
 });
 
+test('choices have the tokens that they have after the prompt, also where an answer would be cut otherwise by itself', () => {
+  const completion: Row = { ...place, kind: 'completion', prompt: 'a:', completion: ' xy' };
+  const [alone] = choiceRows([completion], ['xy', ' xy', 'b'], tokenizer);
+  expect(alone!.candidates.map((ids) => tokenizer.decode([...ids]))).toEqual([
+    'xy<|eos|>',
+    ' xy<|eos|>',
+    'b<|eos|>',
+  ]);
+  expect(alone!.answer).toBe(1);
+  // A tokenizer that marks the beginning of every text, as SentencePiece does.
+  const marking = new (class extends ByteTokenizer {
+    override encode(text: string): number[] {
+      return [95, ...super.encode(text)];
+    }
+  })();
+  const [marked] = choiceRows([completion], [' xy', 'b'], marking);
+  expect(marked!.candidates.map((ids) => marking.decode([...ids]))).toEqual([' xy<|eos|>', 'b<|eos|>']);
+});
+
 test('an answer that is no choice has no index; pre-tokenized rows take choices of ids', () => {
   expect(choiceRows([row], ['mail', 'web'], tokenizer)[0]!.answer).toBe(-1);
   const tokens: Row = { ...place, kind: 'tokens', inputIds: [1, 2, 3], labels: [-100, -100, 3] };

@@ -1,10 +1,16 @@
 /** Answers to choose from: for every row its prompt, and each answer as the tokens that would follow it. */
 import { readFile } from 'node:fs/promises';
 import { EmlocError } from '@emloc/errors';
-import { rowError, type Row } from './rows.ts';
+import { rowError, type CompletionRow, type MessagesRow, type Row, type TokensRow } from './rows.ts';
 import type { TextTokenizer } from './tokenizer.ts';
-import { tokenizeRow } from './tokenize-row.ts';
-import { required, tokenizeRows, type TokenizeOptions } from './tokenize-rows.ts';
+import { answeredPrompt, tokenizeAnswer, tokenizeRow, withEos } from './tokenize-row.ts';
+import {
+  ignoredLabel,
+  required,
+  tokenizeRows,
+  type TokenizedRow,
+  type TokenizeOptions,
+} from './tokenize-rows.ts';
 
 /** A text, or token ids where the rows are pre-tokenized. */
 export type Choice = string | readonly number[];
@@ -18,66 +24,99 @@ export interface ChoiceRow {
   readonly answer: number;
 }
 
+type Limits = Pick<TokenizeOptions, 'vocabSize' | 'contextLength'>;
+
+/** The candidates' tokens, by text: rows share them, and a prompt is tokenized once, not once a choice. */
+type Known = Map<string, Int32Array>;
+
 export function choiceRows(
   rows: Iterable<Row>,
   choices: readonly Choice[],
   tokenizer: TextTokenizer | undefined,
-  options: Pick<TokenizeOptions, 'vocabSize' | 'contextLength'> = {},
+  options: Limits = {},
 ): ChoiceRow[] {
+  const known: Known = new Map();
   return Array.from(rows, (row) => {
-    const withChoice = choices.map((choice) => tokenizeChoice(row, choice, tokenizer, options));
+    if (row.kind === 'text') {
+      const mend = 'give messages or prompt/completion';
+      throw rowError(row, 'NO_PROMPT', 'a text row has no prompt to choose an answer for', mend);
+    }
     const own = tokenizeRows([row], tokenizer, options)[0]!;
-    return {
-      promptIds: own.promptIds,
-      candidates: withChoice,
-      answer: withChoice.findIndex((ids) => equal(ids, own.completionIds)),
-    };
+    const candidates =
+      row.kind === 'tokens'
+        ? choices.map((choice) => tokenChoice(row, own, choice, options))
+        : textChoices(row, own, choices, required(tokenizer, row), known);
+    const answer = candidates.findIndex((ids) => equal(ids, own.completionIds));
+    return { promptIds: own.promptIds, candidates, answer };
   });
 }
 
-function tokenizeChoice(
-  row: Row,
-  choice: Choice,
-  tokenizer: TextTokenizer | undefined,
-  options: Pick<TokenizeOptions, 'vocabSize' | 'contextLength'>,
-): Int32Array {
-  if (row.kind === 'text') {
+function tokenChoice(row: TokensRow, own: TokenizedRow, choice: Choice, options: Limits): Int32Array {
+  if (typeof choice === 'string') {
+    const mend = 'give the choices as lists of token ids too, or rows of text';
     throw rowError(
       row,
-      'NO_PROMPT',
-      'a text row has no prompt to choose an answer for',
-      'give messages or prompt/completion',
+      'CHOICE_IS_TEXT',
+      'the row is pre-tokenized, but the choices are texts',
+      mend,
+      choice,
     );
   }
-  if (row.kind === 'tokens') {
-    if (typeof choice === 'string') {
-      const mend = 'give the choices as lists of token ids too, or rows of text';
-      throw rowError(
-        row,
-        'CHOICE_IS_TEXT',
-        'the row is pre-tokenized, but the choices are texts',
-        mend,
-        choice,
-      );
+  const inputIds = [...own.promptIds, ...choice];
+  const labels = inputIds.map((id, t) => (t < own.promptIds.length ? ignoredLabel : id));
+  return tokenizeRows([{ ...row, inputIds, labels }], undefined, options)[0]!.completionIds;
+}
+
+function textChoices(
+  row: MessagesRow | CompletionRow,
+  own: TokenizedRow,
+  choices: readonly Choice[],
+  tokenizer: TextTokenizer,
+  known: Known,
+): Int32Array[] {
+  const { completionText, answer } =
+    row.kind === 'messages'
+      ? answeredPrompt(row, tokenizer)
+      : { completionText: row.completion, answer: row.completion };
+  const closing = completionText.slice(answer.length);
+  const alone = (text: string): Int32Array => {
+    const key = `${text}\0${closing}\0${row.kind}`;
+    const found = known.get(key) ?? answerAlone(row, text, closing, tokenizer);
+    known.set(key, found);
+    return found;
+  };
+  // Where the row's own answer has the same tokens by itself as after its prompt, so have the other answers.
+  const independent = completionText.startsWith(answer) && equal(alone(answer), own.completionIds);
+  return choices.map((choice) => {
+    if (typeof choice !== 'string') {
+      const mend = 'give the choices as texts';
+      throw rowError(row, 'CHOICE_IS_TOKENS', 'the row is text, but the choices are token ids', mend);
     }
-    const { promptIds } = tokenizeRows([row], undefined)[0]!;
-    const inputIds = [...promptIds, ...choice];
-    const labels = inputIds.map((id, t) => (t < promptIds.length ? -100 : id));
-    return tokenizeRows([{ ...row, inputIds, labels }], undefined, options)[0]!.completionIds;
-  }
-  if (typeof choice !== 'string') {
-    throw rowError(
-      row,
-      'CHOICE_IS_TOKENS',
-      'the row is text, but the choices are token ids',
-      'give the choices as texts',
-    );
-  }
-  const replaced =
+    return independent && choice.trim() === choice ? alone(choice) : answerInPlace(row, choice, tokenizer);
+  });
+}
+
+function answerAlone(
+  row: MessagesRow | CompletionRow,
+  answer: string,
+  closing: string,
+  tokenizer: TextTokenizer,
+): Int32Array {
+  const ids = tokenizeAnswer({ completionText: answer + closing, answer }, tokenizer);
+  return Int32Array.from(row.kind === 'completion' ? withEos(ids, tokenizer) : ids);
+}
+
+/** The long way: the row with another answer, tokenized whole. */
+function answerInPlace(
+  row: MessagesRow | CompletionRow,
+  choice: string,
+  tokenizer: TextTokenizer,
+): Int32Array {
+  const replaced: MessagesRow | CompletionRow =
     row.kind === 'messages'
       ? { ...row, messages: [...row.messages.slice(0, -1), { ...row.messages.at(-1)!, content: choice }] }
       : { ...row, completion: choice };
-  const span = tokenizeRow(replaced, required(tokenizer, row), true);
+  const span = tokenizeRow(replaced, tokenizer, true);
   return Int32Array.from(span.inputIds.slice(span.completionBegin, span.completionEnd));
 }
 

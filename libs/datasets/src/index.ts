@@ -2,7 +2,7 @@ export * from './rows.ts';
 export * from './tokenizer.ts';
 export * from './read-rows.ts';
 export * from './open-dataset.ts';
-export * from './tokenize-row.ts';
+export { tokenizeRow, type TokenSpan } from './tokenize-row.ts';
 export * from './tokenize-rows.ts';
 export * from './choices.ts';
 export * from './random.ts';

@@ -2,6 +2,7 @@
  * A row of text as tokens, with the place where its completion begins and ends. As TRL does it: the conversation with
  * and without its last answer go through the chat template, and the first text must begin with the second.
  */
+import { EmlocError } from '@emloc/errors';
 import { rowError, type CompletionRow, type MessagesRow, type Row, type RowPlace } from './rows.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
@@ -12,8 +13,27 @@ export interface TokenSpan {
   readonly completionEnd: number;
 }
 
+/** A prompt and what follows it: the answer, and what the chat template closes it with. */
+export interface AnsweredPrompt {
+  readonly promptText: string;
+  readonly completionText: string;
+  readonly answer: string;
+}
+
 /** What is learnt of a conversation: the last answer and its end-of-turn token, not a line break after that. */
 export function tokenizeMessages(row: MessagesRow, tokenizer: TextTokenizer): TokenSpan {
+  const { promptText, completionText, answer } = answeredPrompt(row, tokenizer);
+  const span = joinCompletion(
+    plain(tokenizer, promptText + completionText),
+    plain(tokenizer, promptText),
+    () => plain(tokenizer, completionText),
+  );
+  const completion = span.inputIds.slice(span.completionBegin);
+  const learnt = endsTurn(completionText, answer) ? withoutTrailingSpace(completion, tokenizer) : completion;
+  return { ...span, completionEnd: span.completionBegin + learnt.length };
+}
+
+export function answeredPrompt(row: MessagesRow, tokenizer: TextTokenizer): AnsweredPrompt {
   const last = row.messages.at(-1);
   if (last?.role !== 'assistant') {
     const problem = `the last message is the ${last?.role ?? '?'}'s, so there is no answer to learn`;
@@ -21,19 +41,21 @@ export function tokenizeMessages(row: MessagesRow, tokenizer: TextTokenizer): To
   }
   const promptText = template(row, tokenizer, row.messages.slice(0, -1), true);
   const text = template(row, tokenizer, row.messages, false);
-  if (!text.startsWith(promptText)) {
-    const mend = 'use a model whose template keeps earlier turns, or give prompt and completion as texts';
-    throw rowError(
-      row,
-      'TEMPLATE_NOT_PREFIX',
-      `the chat template changes the prompt when the answer is added`,
-      mend,
-    );
+  if (text.startsWith(promptText)) {
+    return { promptText, completionText: text.slice(promptText.length), answer: last.content };
   }
-  const span = joinCompletion(plain(tokenizer, text), plain(tokenizer, promptText), () =>
-    plain(tokenizer, text.slice(promptText.length)),
-  );
-  return endsTurn(text.slice(promptText.length), last.content) ? withoutTrailingSpace(span, tokenizer) : span;
+  const problem = 'the chat template changes the prompt when the answer is added';
+  const mend = 'use a model whose template keeps earlier turns, or give prompt and completion as texts';
+  throw rowError(row, 'TEMPLATE_NOT_PREFIX', problem, mend);
+}
+
+/** The learnt tokens of a completion by itself, as it would follow a prompt that ends on a border between tokens. */
+export function tokenizeAnswer(
+  { completionText, answer }: Omit<AnsweredPrompt, 'promptText'>,
+  tokenizer: TextTokenizer,
+): readonly number[] {
+  const ids = plain(tokenizer, completionText);
+  return endsTurn(completionText, answer) ? withoutTrailingSpace(ids, tokenizer) : ids;
 }
 
 /** All of a conversation, whoever speaks last. */
@@ -86,14 +108,14 @@ const endsTurn = (completionText: string, content: string): boolean => {
   return trimmed.length > 0 && !trimmed.endsWith(content.trimEnd());
 };
 
-function withoutTrailingSpace(span: TokenSpan, tokenizer: TextTokenizer): TokenSpan {
-  let end = span.completionEnd;
+function withoutTrailingSpace(ids: readonly number[], tokenizer: TextTokenizer): readonly number[] {
   const isSpace = (id: number): boolean => tokenizer.decode([id], { skipSpecialTokens: false }).trim() === '';
-  while (end > span.completionBegin + 1 && isSpace(span.inputIds[end - 1]!)) end--;
-  return { ...span, completionEnd: end };
+  let end = ids.length;
+  while (end > 1 && isSpace(ids[end - 1]!)) end--;
+  return ids.slice(0, end);
 }
 
-function withEos(ids: readonly number[], tokenizer: TextTokenizer): readonly number[] {
+export function withEos(ids: readonly number[], tokenizer: TextTokenizer): readonly number[] {
   const eos = tokenizer.eosTokenId;
   return eos === undefined || ids.at(-1) === eos ? ids : [...ids, eos];
 }
@@ -116,12 +138,11 @@ function template(
   try {
     return tokenizer.applyChatTemplate(messages, { addGenerationPrompt });
   } catch (error) {
-    const problem = `the chat template refuses the messages: ${(error as Error).message}`;
-    throw rowError(
-      place,
-      'TEMPLATE_REFUSED',
-      problem,
-      'check the roles and their order against the model’s template',
-    );
+    // A tokenizer that knows its error (no template at all, a refusal by the template) has said it already.
+    const problem =
+      error instanceof EmlocError ? error.message : `the chat template fails: ${(error as Error).message}`;
+    const mend =
+      (error as Partial<EmlocError>).mend ?? 'check the roles and their order against the model’s template';
+    throw rowError(place, 'TEMPLATE_REFUSED', problem, mend);
   }
 }

@@ -116,7 +116,7 @@ const refused: [string, Row, TokenizeOptions, RegExp][] = [
     'a role that the template does not know',
     { ...place, kind: 'messages', messages: [{ role: 'alien', content: 'q' }] },
     { completionOnly: false },
-    /template refuses/,
+    /template fails: unknown role/,
   ],
 ];
 
