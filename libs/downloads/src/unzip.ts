@@ -4,7 +4,7 @@
  */
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
@@ -41,7 +41,7 @@ export async function unzipEntries(
     let doneBytes = 0;
     const count = (bytes: number): void => {
       doneBytes += bytes;
-      options.onProgress?.({ phase: 'unpack', what: zip, doneBytes, totalBytes });
+      options.onProgress?.({ phase: 'unpack', what: basename(zip), doneBytes, totalBytes });
     };
     for (const { entry, to } of wanted) {
       const path = join(outDir, to);
