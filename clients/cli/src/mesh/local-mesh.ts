@@ -22,7 +22,8 @@ export class LocalMesh {
 
   constructor(home: Home, environment: NodeJS.ProcessEnv) {
     this.#home = home;
-    this.#environment = { ...environment, EMLOC_HOME: home.directory };
+    // Everything on this machine that its user may read may be a model or data.
+    this.#environment = { EMLOC_MODEL_ROOTS: '/', ...environment, EMLOC_HOME: home.directory };
   }
 
   async start(signal: AbortSignal): Promise<Addresses> {

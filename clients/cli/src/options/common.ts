@@ -54,14 +54,14 @@ export const samplesOption: OptionRow = {
 export const seedOption: OptionRow = {
   flags: '--seed <number>',
   says: 'seed of every draw',
-  parse: numberIn('--seed', { min: 0, max: 2 ** 32 - 1, whole: true }, '1'),
-  default: 1,
+  parse: numberIn('--seed', { min: 0, max: 2 ** 32 - 1, whole: true }, '42'),
+  default: 42,
 };
 
 export const maxSeqLengthOption: OptionRow = {
   flags: '--max-seq-length <tokens>',
   says: "cut rows to so many tokens (default: no cut; a row over the model's limit is an error)",
-  parse: wholeNumber('--max-seq-length', 1, '512'),
+  parse: wholeNumber('--max-seq-length', 2, '512'),
 };
 
 export const precisions = ['f32', 'bf16'] as const;

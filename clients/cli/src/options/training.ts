@@ -6,7 +6,7 @@ import { maxSeqLengthOption, precisionOption, seedOption } from './common.ts';
 import type { OptionRow } from './option.ts';
 import { numberIn, oneOf, wholeNumber } from './values.ts';
 
-export const schedulerTypes = ['cosine', 'linear', 'constant'] as const;
+export const schedulerTypes = ['cosine', 'linear', 'constant', 'constant_with_warmup'] as const;
 
 const share = (field: string, example: string) =>
   numberIn(field, { min: 0, max: 1, belowMax: true }, example);
@@ -33,7 +33,7 @@ export const loraOptions: readonly OptionRow[] = [
   {
     flags: '--target-modules <modules>',
     says: 'what is adapted: names with commas, all-linear, or one regular expression matched in full, as in PEFT',
-    default: 'q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj',
+    default: 'all-linear',
   },
 ];
 
@@ -41,7 +41,7 @@ export const optimizerOptions: readonly OptionRow[] = [
   {
     flags: '--learning-rate <rate>',
     says: 'peak learning rate of AdamW',
-    parse: numberIn('--learning-rate', { min: 0, aboveMin: true }, '2e-4'),
+    parse: numberIn('--learning-rate', { min: 0 }, '2e-4'),
     default: 0.0002,
   },
   {
@@ -57,9 +57,8 @@ export const optimizerOptions: readonly OptionRow[] = [
   },
   {
     flags: '--warmup-ratio <share>',
-    says: 'share of the steps that warm up',
-    parse: share('--warmup-ratio', '0.03'),
-    default: 0.03,
+    says: 'share of the steps that warm up (default: 0.03; 0 for constant)',
+    parse: numberIn('--warmup-ratio', { min: 0, max: 1 }, '0.03'),
   },
   {
     flags: '--weight-decay <decay>',
@@ -96,14 +95,13 @@ export const optimizerOptions: readonly OptionRow[] = [
 export const batchOptions: readonly OptionRow[] = [
   {
     flags: '--max-steps <steps>',
-    says: 'optimizer steps (default: as many as --num-train-epochs takes)',
+    says: 'optimizer steps (default: as many as --num-train-epochs takes, 500 without it)',
     parse: wholeNumber('--max-steps', 1, '500'),
   },
   {
     flags: '--num-train-epochs <epochs>',
-    says: 'passes over the data, where --max-steps is not given',
+    says: 'passes over the data, a part of one counts (default: as --max-steps says)',
     parse: numberIn('--num-train-epochs', { min: 0, aboveMin: true }, '3'),
-    default: 3,
   },
   {
     flags: '--batch-size <rows>',
@@ -118,7 +116,8 @@ export const batchOptions: readonly OptionRow[] = [
     default: 4,
   },
   maxSeqLengthOption,
-  { flags: '--group-by-length', says: 'draw rows of like length into one batch', default: false },
+  { flags: '--group-by-length', says: 'micro-batches of rows near in length', default: true },
+  { flags: '--no-group-by-length', says: 'micro-batches in the order of the draw' },
   { flags: '--no-shuffle', says: 'rows in file order' },
   seedOption,
   precisionOption,
@@ -138,8 +137,8 @@ export const evaluationOptions: readonly OptionRow[] = [
   },
   {
     flags: '--save-steps <steps>',
-    says: 'steps between checkpoints',
-    parse: wholeNumber('--save-steps', 1, '50'),
+    says: 'steps between checkpoints; 0: only when paused',
+    parse: wholeNumber('--save-steps', 0, '50'),
     default: 50,
   },
 ];

@@ -1,0 +1,69 @@
+/** `emloc evaluate`: how well a model or emulator, with or without an adapter, does on a data file. */
+import { jsonOption, maxSeqLengthOption, precisionOption, serverOption } from '../options/common.ts';
+import { addOptions } from '../options/option.ts';
+import { wholeNumber } from '../options/values.ts';
+import { example, type DefineCommand } from '../program.ts';
+
+export interface EvaluateOptions {
+  readonly model?: string;
+  readonly emulator?: string;
+  readonly adapter?: string;
+  readonly data: string;
+  readonly choices?: string;
+  readonly exactMatch: boolean;
+  readonly batchSize: number;
+  readonly limit?: number;
+  readonly maxSeqLength?: number;
+  readonly precision?: 'f32' | 'bf16';
+  readonly server?: string;
+  readonly json: boolean;
+}
+
+export const define: DefineCommand = (command, start) => {
+  command.description(
+    'Mean loss and perplexity over the labelled tokens; exact matches by greedy decoding for rows with a short completion; ' +
+      'with --choices also how often the right answer has the highest summed log-probability.',
+  );
+  addOptions(command, 'Input', [
+    { flags: '--model <dir>', says: 'model to evaluate (either this or --emulator)' },
+    { flags: '--emulator <dir>', says: 'emulator to evaluate' },
+    { flags: '--adapter <dir>', says: 'PEFT adapter to put on it' },
+    {
+      flags: '--data <file>',
+      says: 'rows: JSON lines with messages, prompt and completion, text, or input_ids and labels',
+      required: true,
+    },
+    {
+      flags: '--choices <answers>',
+      says: 'answers to choose among: a file with one a line, a JSON array, or a list with commas',
+    },
+    { flags: '--no-exact-match', says: 'leave greedy decoding out' },
+    {
+      flags: '--limit <rows>',
+      says: 'only the first so many rows (default: all)',
+      parse: wholeNumber('--limit', 1, '100'),
+    },
+    {
+      flags: '--batch-size <rows>',
+      says: 'rows evaluated together',
+      parse: wholeNumber('--batch-size', 1, '2'),
+      default: 2,
+    },
+    maxSeqLengthOption,
+    precisionOption,
+  ]);
+  addOptions(command, 'Mesh', [serverOption, jsonOption]);
+  command.addHelpText(
+    'after',
+    example(
+      'emloc evaluate --model ./model --adapter ./tuned/adapter --data test.jsonl',
+      "emloc evaluate --model ./model --data test.jsonl --choices 'games,mail,math' --json",
+    ),
+  );
+  command.action((options: EvaluateOptions) =>
+    start(options, async (context) => {
+      const { evaluate } = await import('../stages/evaluate.ts');
+      await evaluate(context, options);
+    }),
+  );
+};

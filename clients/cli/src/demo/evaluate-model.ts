@@ -1,0 +1,54 @@
+/** One row of the demo's table: a model, perhaps with an adapter, asked for the section of each test row. */
+import type { CommandContext } from '../context.ts';
+import type { Connections } from '../mesh/connections.ts';
+import { newId, runOperation } from '../operations/run-operation.ts';
+import type { Source } from '../wire/artifact.ts';
+import type { OperationResult } from '../wire/operation.ts';
+import { present } from '../wire/present.ts';
+import type { Weights } from '../wire/stages.ts';
+import { microBatch, precision, sections, testFile } from './settings.ts';
+
+export interface Subject {
+  readonly name: string;
+  readonly weights: Weights;
+  readonly adapter?: Source;
+  readonly emulatorSteps: number;
+  readonly exactSteps: number;
+}
+
+export interface Evaluated {
+  readonly subject: Subject;
+  readonly accuracy: number;
+  readonly loss: number;
+  readonly result: OperationResult;
+}
+
+export async function evaluateModel(
+  context: CommandContext,
+  connections: Connections,
+  subject: Subject,
+  maxRows: number | undefined,
+): Promise<Evaluated> {
+  context.output.note(`evaluate: ${subject.name}`);
+  const inference = await connections.stage('inference');
+  const id = newId('demo-evaluate');
+  const result = await runOperation(context, connections, {
+    service: 'inference',
+    id,
+    begin: () =>
+      inference.startEvaluation({
+        operationId: id,
+        ...subject.weights,
+        adapter: subject.adapter,
+        dataset: { source: { path: testFile }, maxRows },
+        choices: sections,
+        exactMatch: false,
+        batchSize: microBatch,
+        precision,
+        weightLoading: 'WEIGHT_LOADING_RESIDENT',
+      }),
+    onInterrupt: 'delete',
+  });
+  const { loss, choiceAccuracy } = present(result.evaluation, 'evaluation');
+  return { subject, accuracy: present(choiceAccuracy, 'choice_accuracy'), loss, result };
+}

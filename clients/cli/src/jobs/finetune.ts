@@ -1,0 +1,74 @@
+/** The whole job as a command: checks, the job on the coordinator, its files and figures. */
+import { checkData, checkModel, checkRatios, checkTargets } from '../checks/inputs.ts';
+import { checkOutput } from '../checks/output.ts';
+import type { FinetuneOptions } from '../commands/finetune.ts';
+import type { CommandContext } from '../context.ts';
+import { newId } from '../operations/run-operation.ts';
+import { forgetRun, rememberRun } from '../operations/remembered-runs.ts';
+import { toLoraConfig, toTrainingOptions } from '../options/training-request.ts';
+import { prepareRuntime } from '../session/prepare-runtime.ts';
+import { withSession, type Files } from '../session/session.ts';
+import { toCompressionOptions } from '../stages/compress.ts';
+import { toCorrectionMethod } from '../stages/correct.ts';
+import { UsageError } from '../usage-error.ts';
+import type { FineTuneJobSpec } from '../wire/job.ts';
+import { followJob } from './follow-job.ts';
+import { finishJob } from './job-result.ts';
+
+export async function finetune(context: CommandContext, options: FinetuneOptions): Promise<void> {
+  const { home, output } = context;
+  const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
+  const spec = await checkedSpec(options);
+  if (options.server === undefined) await prepareRuntime(output);
+  const id = options.id ?? newId('finetune');
+  await withSession(context, options, async (session) => {
+    const jobs = await session.connections.jobs();
+    rememberRun(home, place.path, id);
+    await jobs.createFineTuneJob({ id, spec: await spec(session.files) });
+    output.note(`job ${id}`);
+    const end = await followJob(context, jobs, { id, onInterrupt: 'pause' });
+    if (end !== undefined) await finishJob(context, session, id, end, place);
+    forgetRun(home, place.path);
+  });
+}
+
+/** Everything that was typed, looked at; the spec is made when the mesh is there to take its files. */
+async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => Promise<FineTuneJobSpec>> {
+  const { maxSeqLength, evalData, maxSteps, refineSteps } = options;
+  checkId(options.id);
+  if (refineSteps !== undefined && maxSteps !== undefined && refineSteps > maxSteps) {
+    throw new UsageError('OUT_OF_RANGE', `${refineSteps} exact steps are more than all ${maxSteps}`, {
+      field: '--refine-steps',
+      value: String(refineSteps),
+      mend: `choose a number from 0 to ${maxSteps}`,
+    });
+  }
+  const model = await checkModel('--model', options.model, options.server);
+  const ratios = await checkRatios(options, model, 0.5);
+  const targets = await checkTargets(options.targetModules, model);
+  await checkData('--data', options.data, model, maxSeqLength);
+  if (evalData !== undefined) await checkData('--eval-data', evalData, model, maxSeqLength);
+  return async (files) => ({
+    model: files.model(options.model),
+    dataset: { source: await files.input(options.data), maxSeqLength },
+    evalDataset: evalData === undefined ? undefined : { source: await files.input(evalData), maxSeqLength },
+    compression: toCompressionOptions(ratios, options.compressionMethod),
+    calibration: { samples: options.samples, seed: options.seed },
+    lora: toLoraConfig(options, targets),
+    training: toTrainingOptions(options),
+    refineSteps,
+    refineLearningRate: options.refineLearningRate,
+    correctionMethod: toCorrectionMethod(options.correctionMethod),
+    maxCorrectionRatio: options.maxCorrectionRatio,
+    memoryBudgetBytes: options.memoryBudget,
+  });
+}
+
+function checkId(id: string | undefined): void {
+  if (id === undefined || /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id)) return;
+  throw new UsageError('BAD_ID', `'${id}' cannot name a job`, {
+    field: '--id',
+    value: id,
+    mend: 'use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first',
+  });
+}

@@ -1,0 +1,60 @@
+/** The command line as a function: arguments in, an exit code out. */
+import { CommanderError } from 'commander';
+import { EmlocError } from '@emloc/errors';
+import type { Start } from './context.ts';
+import { exitCode } from './exit-codes.ts';
+import type { Streams } from './output/output.ts';
+import { buildProgram } from './program.ts';
+import { report, withContext } from './run-work.ts';
+import { UsageError } from './usage-error.ts';
+
+export interface RunOptions {
+  readonly streams?: Streams;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+export async function run(args: readonly string[], options: RunOptions = {}): Promise<number> {
+  const { streams = process, environment = process.env } = options;
+  const surroundings = { streams, environment };
+  const start: Start = (chosen, work) => withContext(surroundings, chosen.json === true, work);
+  try {
+    const program = await buildProgram(args, streams, start);
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode.ok;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCode.ok;
+    const error = thrown instanceof CommanderError ? usageError(thrown) : thrown;
+    return report(surroundings, args.includes('--json'), asTyped(error, args));
+  }
+}
+
+/** A service names a field of its request (`options.learning_rate`); the user typed `--learning-rate`. */
+function asTyped(thrown: unknown, args: readonly string[]): unknown {
+  if (!(thrown instanceof EmlocError) || thrown.field === undefined || thrown.field.startsWith('--'))
+    return thrown;
+  const flag = `--${(thrown.field.split('.').at(-1) ?? '').replaceAll('_', '-')}`;
+  if (!args.some((arg) => arg === flag || arg.startsWith(`${flag}=`))) return thrown;
+  const { code, reason, message, value, mend, metadata } = thrown;
+  return new EmlocError(code, reason, message, { field: flag, value, mend, metadata, cause: thrown });
+}
+
+/** Commander's complaint as one of ours: one line, the suggestion as the mend. */
+function usageError(error: CommanderError): UsageError {
+  const [message = '', ...more] = error.message.replace(/^error: /, '').split('\n');
+  const suggestion = more
+    .join(' ')
+    .replace(/^\(|\)$/g, '')
+    .trim();
+  const field = /'(--[a-z0-9-]+)/.exec(message)?.[1];
+  return new UsageError(
+    error.code
+      .replace(/^commander\./, '')
+      .replace(/[A-Z]/g, '_$&')
+      .toUpperCase(),
+    message,
+    {
+      field,
+      mend: suggestion === '' ? 'see --help' : suggestion,
+    },
+  );
+}

@@ -1,0 +1,44 @@
+/** Calibration as a command: checks, the operation, the statistics file. */
+import { checkData, checkModel } from '../checks/inputs.ts';
+import { checkOutput, writeOutput } from '../checks/output.ts';
+import type { CalibrateOptions } from '../commands/calibrate.ts';
+import type { CommandContext } from '../context.ts';
+import { pairs } from '../output/table.ts';
+import { present } from '../wire/present.ts';
+import { measuredLines } from './measured-lines.ts';
+import { measured, runStage } from './stage.ts';
+
+export async function calibrate(context: CommandContext, options: CalibrateOptions): Promise<void> {
+  const place = checkOutput(options.output, { kind: 'file', overwrite: options.overwrite });
+  const model = await checkModel('--model', options.model, options.server);
+  await checkData('--data', options.data, model, options.maxSeqLength);
+  await runStage(context, {
+    service: 'calibration',
+    kind: 'calibrate',
+    server: options.server,
+    start: async (client, operationId, files) =>
+      client.startCalibration({
+        operationId,
+        model: files.model(options.model),
+        options: {
+          dataset: { source: await files.input(options.data), maxSeqLength: options.maxSeqLength },
+          samples: options.samples,
+          seed: options.seed,
+        },
+      }),
+    finish: async (result, { files }) => {
+      const { statistics, samples, tokens } = present(result.calibration, 'calibration');
+      await writeOutput(place, (draft) => files.fetch(statistics, draft));
+      context.output.result(
+        { output: place.path, digest: statistics.digest, samples, tokens, ...measured(result) },
+        () =>
+          pairs([
+            ['samples', samples],
+            ['tokens', tokens],
+            ...measuredLines(result),
+            ['output', options.output],
+          ]),
+      );
+    },
+  });
+}

@@ -1,0 +1,98 @@
+/** Compression as a command: checks, the operation, the emulator, rank and truncation loss of every linear. */
+import { existsSync } from 'node:fs';
+import { EmlocError } from '@emloc/errors';
+import { checkModel, checkRatios, type Ratios } from '../checks/inputs.ts';
+import { checkOutput, writeOutput } from '../checks/output.ts';
+import type { CompressOptions } from '../commands/compress.ts';
+import type { CommandContext } from '../context.ts';
+import { formatNumber } from '../output/format.ts';
+import { pairs, table } from '../output/table.ts';
+import { UsageError } from '../usage-error.ts';
+import { present } from '../wire/present.ts';
+import type { CompressionMethod, CompressionOptions } from '../wire/stages.ts';
+import { measuredLines } from './measured-lines.ts';
+import { measured, runStage } from './stage.ts';
+
+export async function compress(context: CommandContext, options: CompressOptions): Promise<void> {
+  const { statistics, method } = options;
+  const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
+  checkStatistics(statistics, method);
+  const model = await checkModel('--model', options.model, options.server);
+  const ratios = await checkRatios(options, model);
+  await runStage(context, {
+    service: 'compression',
+    kind: 'compress',
+    server: options.server,
+    start: async (client, operationId, files) =>
+      client.startCompression({
+        operationId,
+        model: files.model(options.model),
+        statistics: statistics === undefined ? undefined : { source: await files.input(statistics) },
+        options: toCompressionOptions(ratios, method),
+      }),
+    finish: async (result, { files }) => {
+      const { emulator, linears, parameterRatio } = present(result.compression, 'compression');
+      await writeOutput(place, (draft) => files.fetch(emulator, draft));
+      const rows = linears.map((linear) => ({
+        module: linear.module,
+        rank: linear.rank,
+        ratio: linear.ratio,
+        truncation_loss: linear.truncationLoss,
+        relative_truncation_loss: linear.relativeTruncationLoss,
+      }));
+      context.output.result(
+        {
+          output: place.path,
+          digest: emulator.digest,
+          parameter_ratio: parameterRatio,
+          linears: rows,
+          ...measured(result),
+        },
+        () => {
+          const columns = [
+            { title: 'linear' },
+            { title: 'rank', align: 'right' },
+            { title: 'truncation loss', align: 'right' },
+            { title: 'relative', align: 'right' },
+          ] as const;
+          const lines = rows.map((row) => [
+            row.module,
+            row.rank === 0 ? 'full' : row.rank,
+            formatNumber(row.truncation_loss),
+            formatNumber(row.relative_truncation_loss),
+          ]);
+          const summary = pairs([
+            ['share of parameters', formatNumber(parameterRatio)],
+            ...measuredLines(result),
+            ['output', options.output],
+          ]);
+          return `${table(columns, lines)}\n\n${summary}`;
+        },
+      );
+    },
+  });
+}
+
+export function toCompressionOptions(ratios: Ratios, method: CompressOptions['method']): CompressionOptions {
+  const wire: CompressionMethod =
+    method === 'svd' ? 'COMPRESSION_METHOD_SVD' : 'COMPRESSION_METHOD_ACTIVATION_SVD';
+  return 'ratio' in ratios
+    ? { ratio: ratios.ratio, method: wire }
+    : { ratios: ratios.ratios.map(([pattern, ratio]) => ({ pattern, ratio })), method: wire };
+}
+
+function checkStatistics(statistics: string | undefined, method: CompressOptions['method']): void {
+  if (statistics === undefined) {
+    if (method === 'svd') return;
+    throw new UsageError('MISSING_OPTION', 'no Gram matrices are given', {
+      field: '--statistics',
+      mend: 'make them with emloc calibrate, or choose --method svd',
+    });
+  }
+  if (existsSync(statistics)) return;
+  throw new EmlocError('NOT_FOUND', 'FILE_NOT_FOUND', `no such file: ${statistics}`, {
+    field: '--statistics',
+    value: statistics,
+    mend: 'make it with emloc calibrate',
+  });
+}

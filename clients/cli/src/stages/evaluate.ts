@@ -1,0 +1,84 @@
+/** Evaluation as a command: checks, the operation, the figures. */
+import type { Choice } from '@emloc/datasets';
+import { checkAdapter, checkChoices, checkData } from '../checks/inputs.ts';
+import { checkWeights } from '../checks/weights.ts';
+import type { EvaluateOptions } from '../commands/evaluate.ts';
+import type { CommandContext } from '../context.ts';
+import { toPrecision } from '../options/training-request.ts';
+import { formatNumber } from '../output/format.ts';
+import { pairs, type Cell } from '../output/table.ts';
+import type { EvaluationResult } from '../wire/operation.ts';
+import { present } from '../wire/present.ts';
+import type { StartEvaluationRequest } from '../wire/stages.ts';
+import { measuredLines } from './measured-lines.ts';
+import { measured, runStage } from './stage.ts';
+
+export async function evaluate(context: CommandContext, options: EvaluateOptions): Promise<void> {
+  const { adapter, maxSeqLength } = options;
+  const weights = await checkWeights(options);
+  if (adapter !== undefined) await checkAdapter('--adapter', adapter, weights.directory);
+  await checkData('--data', options.data, weights.directory, maxSeqLength);
+  const choices = options.choices === undefined ? [] : await checkChoices(options.choices);
+  await runStage(context, {
+    service: 'inference',
+    kind: 'evaluate',
+    server: options.server,
+    start: async (client, operationId, files) =>
+      client.startEvaluation({
+        operationId,
+        ...(await weights.source(files)),
+        adapter: adapter === undefined ? undefined : await files.input(adapter),
+        dataset: { source: await files.input(options.data), maxSeqLength, maxRows: options.limit },
+        ...toChoices(choices),
+        exactMatch: options.exactMatch,
+        batchSize: options.batchSize,
+        precision: toPrecision(options.precision),
+      }),
+    finish: async (result) => {
+      const evaluation = present(result.evaluation, 'evaluation');
+      context.output.result({ ...evaluationObject(evaluation), ...measured(result) }, () =>
+        pairs([...evaluationLines(evaluation), ...measuredLines(result)]),
+      );
+    },
+  });
+}
+
+export const evaluationObject = (evaluation: EvaluationResult): Record<string, unknown> => ({
+  loss: evaluation.loss,
+  perplexity: evaluation.perplexity,
+  token_accuracy: evaluation.tokenAccuracy,
+  exact_match: evaluation.exactMatch,
+  exact_match_rows: evaluation.exactMatch === undefined ? undefined : evaluation.exactMatchRows,
+  choice_accuracy: evaluation.choiceAccuracy,
+  rows: evaluation.rows,
+  tokens: evaluation.tokens,
+});
+
+export function evaluationLines(evaluation: EvaluationResult): [string, Cell][] {
+  const { exactMatch, choiceAccuracy } = evaluation;
+  return [
+    ['loss', formatNumber(evaluation.loss)],
+    ['perplexity', formatNumber(evaluation.perplexity)],
+    ['token accuracy', formatNumber(evaluation.tokenAccuracy)],
+    ...(exactMatch === undefined
+      ? []
+      : [
+          ['exact match', `${formatNumber(exactMatch)} of ${evaluation.exactMatchRows} rows`] as [
+            string,
+            Cell,
+          ],
+        ]),
+    ...(choiceAccuracy === undefined
+      ? []
+      : [['accuracy among choices', formatNumber(choiceAccuracy)] as [string, Cell]]),
+    ['rows', evaluation.rows],
+    ['labelled tokens', evaluation.tokens],
+  ];
+}
+
+/** Answers as texts, or as token ids for pre-tokenized rows. */
+function toChoices(choices: readonly Choice[]): Pick<StartEvaluationRequest, 'choices' | 'choiceIds'> {
+  const texts = choices.filter((choice) => typeof choice === 'string');
+  if (texts.length > 0) return { choices: texts };
+  return { choiceIds: choices.filter((choice) => typeof choice !== 'string').map((ids) => ({ ids })) };
+}

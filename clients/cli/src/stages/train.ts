@@ -1,0 +1,169 @@
+/** Training as a command: checks, the operation, the adapter and its log. Ctrl-C pauses; `--resume` goes on. */
+import { assertAdapterAgrees, decoderLinears } from '@emloc/emloc';
+import { EmlocError } from '@emloc/errors';
+import type { ModelDirectory } from '@emloc/models';
+import { checkAdapter, checkData, checkTargets } from '../checks/inputs.ts';
+import { checkOutput, writeOutput } from '../checks/output.ts';
+import { underOption } from '../checks/under-option.ts';
+import { checkWeights } from '../checks/weights.ts';
+import type { TrainOptions } from '../commands/train.ts';
+import type { CommandContext } from '../context.ts';
+import { Interrupted } from '../interrupted.ts';
+import { newId, runOperation } from '../operations/run-operation.ts';
+import { forgetRun, recallRun, rememberRun } from '../operations/remembered-runs.ts';
+import { toLoraConfig, toTrainingOptions } from '../options/training-request.ts';
+import { formatNumber } from '../output/format.ts';
+import { pairs } from '../output/table.ts';
+import { prepareRuntime } from '../session/prepare-runtime.ts';
+import { withSession, type Files, type Session } from '../session/session.ts';
+import { UsageError } from '../usage-error.ts';
+import type { OperationResult } from '../wire/operation.ts';
+import { present } from '../wire/present.ts';
+import type { LoraConfig, StartTrainingRequest } from '../wire/stages.ts';
+import { measuredLines } from './measured-lines.ts';
+import { measured } from './stage.ts';
+
+export async function train(
+  context: CommandContext,
+  options: TrainOptions,
+  isTyped: (option: string) => boolean,
+): Promise<void> {
+  const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
+  const logPlace =
+    options.log === undefined
+      ? undefined
+      : checkOutput(options.log, { kind: 'file', overwrite: options.overwrite, option: '--log' });
+  const request = await checkedRequest(options, isTyped);
+  const paused = options.resume ? recallRun(context.home, place.path) : undefined;
+  if (options.resume && paused === undefined) throw nothingToResume(options.output);
+  if (options.server === undefined) await prepareRuntime(context.output);
+
+  const finish = async (result: OperationResult, { files }: Session): Promise<void> => {
+    const training = present(result.training, 'training');
+    await writeOutput(place, (draft) => files.fetch(training.adapter, draft));
+    if (logPlace !== undefined) await writeOutput(logPlace, (draft) => files.fetch(training.log, draft));
+    context.output.result(
+      {
+        output: place.path,
+        digest: training.adapter.digest,
+        steps: training.steps,
+        final_loss: training.finalLoss,
+        best_evaluation_loss: training.bestEvaluationLoss,
+        tokens: training.tokens,
+        stopped_early: training.stoppedEarly,
+        log: logPlace?.path,
+        ...measured(result),
+      },
+      () =>
+        pairs([
+          ['steps', `${training.steps}${training.stoppedEarly ? ' (stopped early)' : ''}`],
+          ['loss of the last steps', formatNumber(training.finalLoss)],
+          ...(training.bestEvaluationLoss === undefined
+            ? []
+            : ([['best held-out loss', formatNumber(training.bestEvaluationLoss)]] as const)),
+          ['tokens', training.tokens],
+          ...measuredLines(result),
+          ['output', options.output],
+        ]),
+    );
+  };
+
+  await withSession(context, options, async (session) => {
+    const id = paused ?? newId('train');
+    const { connections, files } = session;
+    const begin = async (): Promise<unknown> =>
+      paused === undefined
+        ? (await connections.stage('training')).startTraining(await request(id, files))
+        : (await connections.operations('training')).resumeOperation({ id });
+    rememberRun(context.home, place.path, id);
+    try {
+      const result = await runOperation(context, connections, {
+        service: 'training',
+        id,
+        begin,
+        onInterrupt: 'pause',
+      });
+      context.output.endProgress();
+      await finish(result, session);
+      forgetRun(context.home, place.path);
+    } catch (error) {
+      if (error instanceof Interrupted) {
+        throw new Interrupted(
+          'interrupted; the last checkpoint is kept',
+          'the same command with --resume goes on',
+        );
+      }
+      throw error;
+    }
+  });
+}
+
+/** Everything that was typed, looked at; the request is made when the mesh is there to take its files. */
+async function checkedRequest(
+  options: TrainOptions,
+  isTyped: (option: string) => boolean,
+): Promise<(operationId: string, files: Files) => Promise<StartTrainingRequest>> {
+  const { maxSeqLength, evalData, adapterInit } = options;
+  checkEvaluation(options);
+  const weights = await checkWeights(options);
+  await checkData('--data', options.data, weights.directory, maxSeqLength);
+  if (evalData !== undefined) await checkData('--eval-data', evalData, weights.directory, maxSeqLength);
+  const lora = await checkLora(options, weights.directory, isTyped);
+  return async (operationId, files) => ({
+    operationId,
+    ...(await weights.source(files)),
+    dataset: { source: await files.input(options.data), maxSeqLength },
+    evalDataset: evalData === undefined ? undefined : { source: await files.input(evalData), maxSeqLength },
+    lora,
+    options: toTrainingOptions(options),
+    adapterInit: adapterInit === undefined ? undefined : await files.input(adapterInit),
+  });
+}
+
+/** With an adapter to start from, r, alpha and modules are its own unless typed; typed, they have to agree. */
+async function checkLora(
+  options: TrainOptions,
+  model: ModelDirectory | undefined,
+  isTyped: (option: string) => boolean,
+): Promise<LoraConfig> {
+  const { adapterInit } = options;
+  if (adapterInit === undefined)
+    return toLoraConfig(options, await checkTargets(options.targetModules, model));
+  const adapter = await checkAdapter('--adapter-init', adapterInit, model);
+  const { r, loraAlpha: alpha, targetModules: modules } = adapter.settings;
+  const loraR = isTyped('loraR') ? options.loraR : r;
+  const loraAlpha = isTyped('loraAlpha') ? options.loraAlpha : alpha;
+  const targetModules = isTyped('targetModules') ? await checkTargets(options.targetModules, model) : modules;
+  if (model !== undefined) {
+    await underOption({ option: '--adapter-init', value: adapterInit }, () =>
+      assertAdapterAgrees(adapter, decoderLinears(model), { loraR, loraAlpha, targetModules }),
+    );
+  }
+  return toLoraConfig({ ...options, loraR, loraAlpha }, targetModules);
+}
+
+export function checkEvaluation({ evalData, evalSteps, earlyStoppingPatience }: TrainOptions): void {
+  if (evalSteps !== undefined && evalData === undefined) {
+    throw new UsageError('MISSING_OPTION', '--eval-steps needs held-out rows', {
+      field: '--eval-data',
+      mend: 'give --eval-data',
+    });
+  }
+  if (earlyStoppingPatience !== undefined && evalSteps === undefined) {
+    throw new UsageError(
+      'MISSING_OPTION',
+      '--early-stopping-patience counts evaluations, and none are made',
+      {
+        field: '--eval-steps',
+        mend: 'give --eval-steps and --eval-data',
+      },
+    );
+  }
+}
+
+const nothingToResume = (output: string): EmlocError =>
+  new EmlocError('NOT_FOUND', 'NOTHING_TO_RESUME', `no interrupted training into ${output} is known`, {
+    field: '--resume',
+    value: output,
+    mend: 'leave --resume out to start anew',
+  });
