@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+/**
+ * `npm test`: set-up, contracts, format, lint, types, the tests of every project, then those that span services. Ends
+ * with `N passed, N failed[, N skipped]`: each test counts one, and each lint, typecheck, format and contract check too.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkNode, installDependencies, prepare, root, runChild } from './set-up.mjs';
+import { addCounts, countTask, none, summary } from './test-counts.mjs';
+
+/** Projects whose tests start whole meshes: alone, one after the other, when everything else has passed the machine. */
+const spanning = ['@emloc/e2e', '@emloc/interop'];
+
+const startedMs = Date.now();
+checkNode();
+await installDependencies();
+await prepare({ model: true });
+
+const environment = {
+  ...process.env,
+  NX_DAEMON: 'false',
+  NX_CACHE_DIRECTORY: join(root, '.nx', 'cache'),
+  NX_TUI: 'false',
+};
+let counts = none;
+
+counts = addCounts(counts, await check('buf lint', 'buf', ['lint', 'proto']));
+counts = addCounts(counts, await check('format', 'prettier', ['--check', '.']));
+counts = addCounts(
+  counts,
+  await nx(['-t', 'lint', 'typecheck', 'test', `--exclude=${spanning.join(',')}`, '--parallel=2']),
+);
+counts = addCounts(
+  counts,
+  await nx(['-t', 'lint', 'typecheck', 'test', '-p', spanning.join(','), '--parallel=1']),
+);
+
+console.log(`\ntook ${Math.round((Date.now() - startedMs) / 1000)}s`);
+console.log(summary(counts));
+process.exitCode = counts.failed === 0 ? 0 : 1;
+
+/** One command that passes or fails as a whole. */
+async function check(name, tool, args) {
+  console.log(`\n> ${name}`);
+  const code = await runChild(bin(tool), args, { cwd: root, env: environment, stdio: 'inherit' });
+  console.log(code === 0 ? `${name}: passed` : `${name}: failed`);
+  return code === 0 ? { ...none, passed: 1 } : { ...none, failed: 1 };
+}
+
+/** Runs Nx targets; which task passed is read from the record Nx keeps, how many tests from what vitest printed. */
+async function nx(args) {
+  mkdirSync(environment.NX_CACHE_DIRECTORY, { recursive: true });
+  let output = '';
+  const began = new Date().toISOString();
+  const code = await runChild(bin('nx'), ['run-many', ...args, '--output-style=static'], {
+    cwd: root,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    onStart: (child) =>
+      child.stdout.on('data', (chunk) => {
+        process.stdout.write(chunk);
+        output += chunk;
+      }),
+  });
+  const tasks = tasksSince(began);
+  if (tasks.length === 0) return { ...none, failed: 1 };
+  const counted = tasks.map((task) => countTask(task, output)).reduce(addCounts, none);
+  return code !== 0 && counted.failed === 0 ? addCounts(counted, { ...none, failed: 1 }) : counted;
+}
+
+function tasksSince(began) {
+  try {
+    const record = JSON.parse(readFileSync(join(environment.NX_CACHE_DIRECTORY, 'run.json'), 'utf8'));
+    return record.run.startTime >= began ? record.tasks : [];
+  } catch {
+    return [];
+  }
+}
+
+function bin(name) {
+  return join(root, 'node_modules', '.bin', process.platform === 'win32' ? `${name}.cmd` : name);
+}
