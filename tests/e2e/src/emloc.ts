@@ -1,0 +1,103 @@
+/** Runs the command line as a user does: a process of its own, and an EMLOC_HOME of its own. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const repositoryRoot = fileURLToPath(new URL('../../../', import.meta.url));
+export const tinyLlama = join(repositoryRoot, 'tests', 'fixtures', 'tiny-llama');
+const bin = join(repositoryRoot, 'clients', 'cli', 'bin', 'emloc.mjs');
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly done: Promise<Outcome>;
+  stdout(): string;
+  stderr(): string;
+}
+
+/** A folder with a home in it; `dispose` checks that no process of it is left, then takes it away. */
+export class Workplace {
+  readonly directory = mkdtempSync(join(tmpdir(), 'emloc-e2e-'));
+  readonly home = join(this.directory, 'home');
+
+  path(...parts: string[]): string {
+    return join(this.directory, ...parts);
+  }
+
+  start(...args: string[]): Running {
+    const child = spawn(process.execPath, [bin, ...args], {
+      cwd: this.directory,
+      env: { ...process.env, EMLOC_HOME: this.home },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout?.on('data', (chunk) => (stdout += chunk));
+    child.stderr?.on('data', (chunk) => (stderr += chunk));
+    const done = new Promise<Outcome>((resolve) =>
+      child.on('close', (code) => resolve({ code, stdout, stderr })),
+    );
+    return { child, done, stdout: () => stdout, stderr: () => stderr };
+  }
+
+  run(...args: string[]): Promise<Outcome> {
+    return this.start(...args).done;
+  }
+
+  /** The result of a command that has to work, parsed. */
+  async json<T = Record<string, unknown>>(...args: string[]): Promise<T> {
+    const { code, stdout, stderr } = await this.run(...args, '--json');
+    if (code !== 0) throw new Error(`emloc ${args.join(' ')} ended with ${code}:\n${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Processes that were started under this home, by process id; whoever started them. */
+  processes(): number[] {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+      .filter((pid) => {
+        try {
+          return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`EMLOC_HOME=${this.home}`);
+        } catch {
+          return false;
+        }
+      })
+      .map(Number);
+  }
+
+  /** Resolves when no process is left; the test that waits has the time limit. */
+  async quiet(withinMs = 20_000): Promise<void> {
+    const until = Date.now() + withinMs;
+    while (this.processes().length > 0) {
+      if (Date.now() > until) throw new Error(`left running: ${this.processes().join(', ')}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  async dispose(): Promise<void> {
+    try {
+      await this.quiet();
+    } finally {
+      for (const pid of this.processes()) process.kill(pid, 'SIGKILL');
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Until `condition` holds, or the process has ended, or the time is up. */
+export async function until(running: Running, condition: () => boolean, withinMs = 90_000): Promise<void> {
+  const end = Date.now() + withinMs;
+  while (!condition()) {
+    if (running.child.exitCode !== null)
+      throw new Error(`ended early (${running.child.exitCode}):\n${running.stderr()}`);
+    if (Date.now() > end) throw new Error(`waited in vain:\n${running.stdout()}\n${running.stderr()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

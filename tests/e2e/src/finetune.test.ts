@@ -1,0 +1,99 @@
+/** The whole job on tiny-llama, through a mesh that the command starts and stops itself. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { tinyLlama, Workplace } from './emloc.ts';
+import { writeTrainingData } from './golden.ts';
+
+const work = new Workplace();
+const data = work.path('train.jsonl');
+const tuned = work.path('tuned');
+const options = [
+  '--model',
+  tinyLlama,
+  '--data',
+  data,
+  '--max-steps',
+  '8',
+  '--lora-r',
+  '4',
+  '--lora-alpha',
+  '4',
+];
+
+beforeAll(() => writeTrainingData(data));
+afterAll(() => work.dispose());
+
+interface JobResult {
+  readonly job: string;
+  readonly chosen: string;
+  readonly candidates: readonly { readonly name: string; readonly loss: number }[];
+  readonly stages: readonly { readonly name: string; readonly state: string; readonly peak_bytes?: number }[];
+}
+let result: JobResult;
+
+test('a job gives the adapter, the uncorrected adapter and a report, and leaves no process', async () => {
+  result = await work.json<JobResult>(
+    'finetune',
+    ...options,
+    '--ratio',
+    '0.5',
+    '--output',
+    tuned,
+    '--id',
+    'first',
+  );
+  expect(result.job).toBe('first');
+  expect(readdirSync(tuned).sort()).toEqual(['adapter', 'adapter-uncorrected', 'report.json']);
+  for (const name of ['adapter', 'adapter-uncorrected']) {
+    expect(readdirSync(join(tuned, name)).sort()).toEqual([
+      'adapter_config.json',
+      'adapter_model.safetensors',
+    ]);
+  }
+  expect(JSON.parse(readFileSync(join(tuned, 'report.json'), 'utf8'))).toBeTypeOf('object');
+  await work.quiet();
+  expect(existsSync(join(work.home, 'mesh.json'))).toBe(false);
+});
+
+test('the chosen candidate is never worse on the held-out rows than the uncorrected adapter', () => {
+  const lossOf = (name: string): number =>
+    result.candidates.find((candidate) => candidate.name === name)?.loss ?? Number.NaN;
+  expect(lossOf(result.chosen)).toBeLessThanOrEqual(lossOf('none'));
+  expect(lossOf(result.chosen)).toBe(Math.min(...result.candidates.map(({ loss }) => loss)));
+});
+
+test('every stage that worked tells its peak memory', () => {
+  const worked = result.stages.filter(
+    ({ name, state }) => state === 'succeeded' && !['plan', 'report'].includes(name),
+  );
+  expect(worked.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['compress', 'train', 'correct', 'refine']),
+  );
+  for (const { name, peak_bytes } of worked) if (name !== 'select') expect(peak_bytes).toBeGreaterThan(1e7);
+});
+
+test('the job is known afterwards, its result can be fetched again, and it can be forgotten', async () => {
+  const { jobs } = await work.json<{ jobs: { id: string; state: string }[] }>('jobs', 'list');
+  expect(jobs).toMatchObject([{ id: 'first', state: 'succeeded' }]);
+  expect(await work.json('jobs', 'get', 'first')).toMatchObject({ id: 'first', chosen: result.chosen });
+  await work.json('jobs', 'resume', 'first', '--output', work.path('again'));
+  expect(readFileSync(work.path('again', 'report.json'))).toEqual(readFileSync(join(tuned, 'report.json')));
+  expect((await work.run('jobs', 'delete', 'first')).code).toBe(0);
+  const gone = await work.run('jobs', 'get', 'first');
+  expect(gone.code).toBe(1);
+  expect(gone.stderr).toContain('first');
+});
+
+test('ratio 1 trains on the original alone, without an emulator', async () => {
+  const { stages } = await work.json<JobResult>(
+    'finetune',
+    ...options,
+    '--ratio',
+    '1',
+    '--output',
+    work.path('exact'),
+  );
+  expect(stages.find(({ name }) => name === 'compress')?.state).toBe('skipped');
+  expect(stages.find(({ name }) => name === 'refine')?.state).toBe('succeeded');
+});

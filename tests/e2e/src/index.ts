@@ -1,0 +1,3 @@
+/** What tests of whole commands share. */
+export * from './emloc.ts';
+export * from './golden.ts';

@@ -1,0 +1,43 @@
+/** A Python with torch, transformers and peft, where there is one: EMLOC_PYTHON, else python3. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const script = fileURLToPath(new URL('./logits.py', import.meta.url));
+
+export const python = findPython();
+
+/** Why the tests that need it are left out. */
+export const withoutPython = 'no Python with torch, transformers and peft (set EMLOC_PYTHON)';
+
+function findPython(): string | undefined {
+  const candidates = [process.env['EMLOC_PYTHON'], 'python3'].filter(
+    (name) => name !== undefined && name !== '',
+  );
+  return candidates.find(
+    (name) => spawnSync(name as string, ['-c', 'import torch, transformers, peft']).status === 0,
+  );
+}
+
+export interface Figures {
+  /** Of the probe, T × V, row by row. */
+  readonly logits: readonly number[];
+  /** Mean over the labelled tokens of the data file. */
+  readonly loss: number;
+}
+
+/** What transformers (and PEFT, where an adapter is given) make of the probe and of a data file. */
+export function figures(
+  model: string,
+  adapter: string | undefined,
+  probe: readonly number[],
+  data: string,
+): Figures {
+  const input = JSON.stringify({ model, adapter, probe, data });
+  const { status, stdout, stderr } = spawnSync(python ?? '', [script], {
+    input,
+    encoding: 'utf8',
+    maxBuffer: 1e8,
+  });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Figures;
+}
