@@ -1,5 +1,6 @@
 /** The one way to call a service: its methods as functions, with deadlines, retries, spans and our errors. */
 import { Client, Metadata, type ChannelOptions } from '@grpc/grpc-js';
+import '../quiet-grpc.ts';
 import { serviceOf, type Method } from '../contracts/load-package.ts';
 import { defaultDeadlineMs, keepaliveTimeMs, keepaliveTimeoutMs, limits } from '../limits.ts';
 import { clientSpan, type RpcSpan } from '../telemetry/rpc-spans.ts';

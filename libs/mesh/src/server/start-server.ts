@@ -4,6 +4,7 @@ import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import { EmlocError } from '@emloc/errors';
+import '../quiet-grpc.ts';
 import { createLogger, type Logger } from '../config/logger.ts';
 import { loadPackage, serviceOf, type Service } from '../contracts/load-package.ts';
 import {

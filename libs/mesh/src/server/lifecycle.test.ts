@@ -1,0 +1,98 @@
+import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import type { CallContext } from './handlers.ts';
+import { all, callEcho, serveEcho } from '../testing/echo.ts';
+
+test('a stop lets calls in flight finish, refuses new ones, and tells watchers that it drains', async () => {
+  let told = false;
+  const server = await serveEcho({
+    echo: async () => {
+      await wait(300);
+      return { index: 7 };
+    },
+    count: async function* (_: unknown, call: CallContext) {
+      call.draining.addEventListener('abort', () => (told = true));
+      while (!call.draining.aborted) {
+        yield { index: 1 };
+        await wait(10);
+      }
+    },
+  });
+  const [one, two] = [callEcho(server.address), callEcho(server.address, { retry: { attempts: 1 } })];
+  await one.ready(5000);
+  const slow = one.call.echo({});
+  const watch = all(one.call.count({}));
+  await wait(50);
+  const stopped = server.stop();
+  await wait(20);
+  await expect(two.call.echo({})).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect((await slow).index).toBe(7);
+  expect((await watch).length).toBeGreaterThan(0);
+  await stopped;
+  expect(told).toBe(true);
+  one.close();
+  two.close();
+});
+
+test('calls that do not end within the drain are cancelled with UNAVAILABLE', async () => {
+  const server = await serveEcho({ change: () => new Promise(() => {}) }, { drainMs: 100 });
+  const echo = callEcho(server.address);
+  const stuck = echo.call.change({});
+  stuck.catch(() => {});
+  await expect.poll(() => server.callsInFlight).toBe(1);
+  const startedMs = performance.now();
+  await server.stop();
+  expect(performance.now() - startedMs).toBeLessThan(2000);
+  await expect(stuck).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'SERVICE_STOPPING' });
+  echo.close();
+});
+
+test('health is answered within milliseconds while a call is slow, and turns with setServing', async () => {
+  const server = await serveEcho({ change: () => wait(5000, {}, { ref: false }) }, { drainMs: 0 });
+  const echo = callEcho(server.address);
+  onTestFinished(async () => {
+    echo.close();
+    await server.stop();
+  });
+  echo.call.change({}).catch(() => {});
+  const startedMs = performance.now();
+  await echo.ready(5000);
+  expect(performance.now() - startedMs).toBeLessThan(1000);
+  server.setServing('emloc.test.v1.EchoService', false);
+  await expect(echo.ready(300)).rejects.toThrow(/is not ready: NOT_SERVING/);
+  server.setServing('emloc.test.v1.EchoService', true);
+  await echo.ready(5000);
+});
+
+test('a Unix socket is its owner’s only, replaces a dead one, and never one that lives', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'emloc-mesh-')), 'echo.sock');
+  writeFileSync(path, 'left over by a server that was killed');
+  const server = await serveEcho({}, { address: `unix:${path}` });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(server).toMatchObject({ address: `unix:${path}`, port: undefined });
+  const echo = callEcho(server.address);
+  expect((await echo.call.echo({ text: 'x' })).request?.text).toBe('x');
+  const second = serveEcho({}, { address: `unix:${path}` });
+  await expect(second).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'ADDRESS_IN_USE' });
+  echo.close();
+  await server.stop();
+  expect(existsSync(path)).toBe(false);
+  const long = serveEcho({}, { address: `unix:/tmp/${'x'.repeat(200)}` });
+  await expect(long).rejects.toMatchObject({ reason: 'SOCKET_PATH_TOO_LONG' });
+});
+
+test('an address that is in use, or not of this machine, is named', async () => {
+  const other = createServer();
+  const port = await new Promise<number>((resolve) => {
+    other.listen(0, '127.0.0.1', () => resolve((other.address() as { port: number }).port));
+  });
+  const taken = serveEcho({}, { address: `127.0.0.1:${port}` });
+  await expect(taken).rejects.toMatchObject({ reason: 'ADDRESS_IN_USE', value: `127.0.0.1:${port}` });
+  other.close();
+  const foreign = serveEcho({}, { address: '192.0.2.1:4000' });
+  await expect(foreign).rejects.toMatchObject({ reason: 'ADDRESS_NOT_USABLE' });
+});

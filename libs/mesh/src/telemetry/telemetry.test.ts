@@ -1,0 +1,122 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { expect, onTestFinished, test } from 'vitest';
+import type { SpanLine } from './index.ts';
+
+const file = fileURLToPath(new URL('../testing/traced.ts', import.meta.url));
+
+function start(args: readonly string[], env: Record<string, string>): ChildProcess {
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) throw new Error('no stdout');
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+  return line;
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  child.kill('SIGTERM');
+  const [code] = (await once(child, 'exit')) as [number];
+  expect(code).toBe(0);
+}
+
+test('one trace goes through caller, two services and the process of an operation: each span has its parent', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'emloc-trace-'));
+  const env = { EMLOC_TRACE_FILE: folder };
+  const last = start(['serve'], env);
+  const first = start(['serve', await firstLine(last)], env);
+  const [code] = (await once(start(['call', await firstLine(first)], env), 'exit')) as [number];
+  expect(code).toBe(0);
+  await Promise.all([stop(first), stop(last)]);
+
+  const spans = readdirSync(folder).flatMap((name) =>
+    readFileSync(join(folder, name), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as SpanLine),
+  );
+  expect(new Set(spans.map((span) => span.service))).toEqual(new Set(['caller', 'first', 'last', 'worker']));
+  expect(new Set(spans.map((span) => span.pid)).size).toBe(5);
+  expect(new Set(spans.map((span) => span.traceId)).size).toBe(1);
+  const byId = new Map(spans.map((span) => [span.spanId, span]));
+  const roots = spans.filter((span) => span.parentSpanId === undefined);
+  expect(roots.map((span) => span.name)).toEqual(['job']);
+  for (const span of spans)
+    if (span.parentSpanId !== undefined) expect(byId.get(span.parentSpanId)).toBeDefined();
+
+  const path = (span: SpanLine | undefined): string[] =>
+    span === undefined ? [] : [...path(byId.get(span.parentSpanId ?? '')), `${span.service}:${span.name}`];
+  const echo = 'emloc.test.v1.EchoService/Echo';
+  expect(path(spans.find((span) => span.name === 'layer 0'))).toEqual([
+    'caller:job',
+    `caller:${echo}`,
+    `first:${echo}`,
+    `first:${echo}`,
+    `last:${echo}`,
+    'last:inner work',
+    'worker:operation train',
+    'worker:layer 0',
+  ]);
+  const server = spans.find((span) => span.service === 'last' && span.kind === 'SERVER');
+  expect(server?.attributes).toMatchObject({
+    'rpc.system': 'grpc',
+    'rpc.service': 'emloc.test.v1.EchoService',
+    'rpc.grpc.status_code': 0,
+  });
+  // A parent may be another process, but on one machine it began before its child.
+  for (const span of spans) {
+    const parent = byId.get(span.parentSpanId ?? '');
+    if (parent !== undefined) expect(span.startMs).toBeGreaterThanOrEqual(parent.startMs - 5);
+  }
+});
+
+test('spans are sent by OTLP, over HTTP and over gRPC', async () => {
+  const bodies: Buffer[] = [];
+  const http = createServer((request, response) => {
+    request.on('data', (chunk: Buffer) => bodies.push(chunk)).on('end', () => response.end());
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const grpc = new Server();
+  const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+  const asIs = (bytes: Buffer): Buffer => bytes;
+  grpc.register(
+    path,
+    (call: { request: Buffer }, answer: (error: null, bytes: Buffer) => void) => {
+      bodies.push(call.request);
+      answer(null, Buffer.alloc(0));
+    },
+    asIs,
+    asIs,
+    'unary',
+  );
+  const port = await new Promise<number>((resolve) =>
+    grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_, bound) => resolve(bound)),
+  );
+  const httpPort = (http.address() as { port: number }).port;
+  const endpoints: Record<string, string>[] = [
+    { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${httpPort}` },
+    { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+  ];
+  for (const env of endpoints) {
+    bodies.length = 0;
+    await once(start(['work'], env), 'exit');
+    const sent = Buffer.concat(bodies).toString('latin1');
+    expect(sent).toContain('operation train');
+    expect(sent).toContain('worker');
+  }
+  http.close();
+  grpc.forceShutdown();
+});
