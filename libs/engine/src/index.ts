@@ -24,6 +24,7 @@ export {
 export { MappedFile, type MappedTensorInfo } from './mapped-file.ts';
 export { readMemory, resetPeak, trimMemory, type MemoryReading } from './memory.ts';
 export { fromTfjs, tf, toTfjs } from './tfjs/index.ts';
+export { doctor, type EngineReport, type Problem } from './doctor.ts';
 export { attr } from './binding/execute.ts';
 export { rawOp, type Operand } from './ops/call.ts';
 export * from './ops/math.ts';

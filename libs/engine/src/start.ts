@@ -7,7 +7,14 @@ import { chooseHalfPrecision, setHalfPrecision, type HalfPrecision } from './hal
 import { settleAllocator } from './memory.ts';
 import { ensureRuntime, type RuntimeProgress } from './runtime/fetch.ts';
 import type { RuntimeLocation } from './runtime/locate.ts';
-import { compareVersions, cpuInfo, nvidiaGpu, OLDEST_VERSION, usableCores } from './runtime/platform.ts';
+import {
+  compareVersions,
+  cpuInfo,
+  memoryLimitBytes,
+  nvidiaGpu,
+  OLDEST_VERSION,
+  usableCores,
+} from './runtime/platform.ts';
 import { progressOnStderr } from './runtime/report-progress.ts';
 
 export interface EngineOptions {
@@ -91,6 +98,9 @@ function setDefaults(gpu: boolean): void {
   env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   // oneDNN's products are faster on AVX2 too, where TensorFlow leaves them off: twice for wide and batched ones.
   if (process.arch === 'x64') env.TF_ENABLE_ONEDNN_OPTS ??= '1';
+  // oneDNN's allocator keeps what tensors free for the next ones; it fails cleanly at its limit, so tell it ours.
+  const limitBytes = memoryLimitBytes();
+  if (limitBytes !== undefined) env.TF_MKL_ALLOC_MAX_BYTES ??= String(limitBytes);
   // TensorFloat-32 keeps ten bits of a float32's mantissa: too few for results that are to agree with the processor's.
   if (gpu) env.NVIDIA_TF32_OVERRIDE ??= '0';
 }

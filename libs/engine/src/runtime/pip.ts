@@ -2,7 +2,7 @@
  * Downloads wheels with the user's own pip: its configuration (indexes, mirrors, proxies, certificates) applies, and
  * nothing is installed.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmlocError } from '@emloc/errors';
@@ -57,6 +57,19 @@ export async function pipDownload(options: DownloadOptions): Promise<string> {
   const wheel = readdirSync(directory).find((name) => name.endsWith('.whl'));
   if (last.status !== 0 || wheel === undefined) throw noPip();
   return join(directory, wheel);
+}
+
+/** The pip that would be used. */
+export function findPip(
+  env: NodeJS.ProcessEnv = process.env,
+): { command: string; version: string } | undefined {
+  for (const [command, ...prefix] of pipCommands(env)) {
+    const asked = spawnSync(command!, [...prefix, '--version'], { encoding: 'utf8', timeout: 15_000, env });
+    const version = /^pip (\S+)/.exec(asked.stdout ?? '')?.[1];
+    if (asked.status === 0 && version !== undefined)
+      return { command: [command, ...prefix].join(' '), version };
+  }
+  return undefined;
 }
 
 function pipCommands(env: NodeJS.ProcessEnv = process.env): string[][] {

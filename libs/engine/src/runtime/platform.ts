@@ -1,6 +1,6 @@
 /** What this machine is, as far as the choice of a TensorFlow build and of its settings depends on it. */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism, homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 
@@ -64,6 +64,19 @@ function containerQuota(): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The memory that a container may take; undefined where no less than the machine's is set. */
+export function memoryLimitBytes(): number | undefined {
+  for (const file of ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']) {
+    try {
+      const limit = Number(readFileSync(file, 'utf8').trim());
+      return Number.isFinite(limit) && limit < totalmem() ? limit : undefined;
+    } catch {
+      // The other version of cgroups, or none.
+    }
+  }
+  return undefined;
 }
 
 /** The processor's name and the abilities that decide how half precision is computed. */

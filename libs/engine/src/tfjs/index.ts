@@ -50,10 +50,10 @@ function connect(): Bridge {
   return { tf: tfjs, binding, backend };
 }
 
-/** Node 23 removed two functions that tfjs still calls. */
+/** Two functions that tfjs still calls: Node 23 removed them, Node 22 warns of them. */
 function restoreUtil(util: Record<string, unknown>): void {
-  util.isNullOrUndefined ??= (value: unknown): boolean => value === null || value === undefined;
-  util.isArray ??= Array.isArray;
+  util.isNullOrUndefined = (value: unknown): boolean => value === null || value === undefined;
+  util.isArray = Array.isArray;
 }
 
 /** The same elements as a tensor of tfjs; the memory is shared, each has its own owner. */

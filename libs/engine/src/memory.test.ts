@@ -1,0 +1,32 @@
+import { beforeAll, expect, test } from 'vitest';
+import { ones, readMemory, resetPeak, startEngine, trimMemory } from './index.ts';
+
+beforeAll(async () => {
+  await startEngine();
+});
+
+test('a tensor is seen in private memory, and in the peak after it has ended', () => {
+  const before = readMemory();
+  const bytes = 64 * 2 ** 20;
+  const t = ones([bytes / 4]);
+  const during = readMemory();
+  t.dispose();
+  trimMemory();
+  expect(during.rssAnonBytes - before.rssAnonBytes).toBeGreaterThan(bytes * 0.9);
+  expect(readMemory().peakRssBytes).toBeGreaterThanOrEqual(during.rssBytes * 0.95);
+  expect(during.rssBytes).toBeGreaterThanOrEqual(during.rssAnonBytes);
+});
+
+test('memory that ended tensors held is used again', () => {
+  const bytes = 64 * 2 ** 20;
+  ones([bytes / 4]).dispose();
+  const before = readMemory();
+  for (let i = 0; i < 10; i++) ones([bytes / 4]).dispose();
+  expect(readMemory().rssAnonBytes - before.rssAnonBytes).toBeLessThan(bytes / 2);
+});
+
+test('the peak counts anew after a reset, where the system allows it', () => {
+  if (!resetPeak()) return;
+  const { peakRssBytes, rssBytes } = readMemory();
+  expect(peakRssBytes).toBeLessThan(rssBytes * 1.1);
+});
