@@ -3,8 +3,21 @@
  * code), and on demand a root S with S Sᵀ = G. Clamping needs the eigenvectors; whether anything has to be clamped,
  * one Cholesky factorisation tells at a fraction of the price, and then it is the root as well.
  */
-import { add, cast, cholesky, eigh, eye, keep, matmul, maximum, mul, sqrt, sub, tidy } from '@emloc/engine';
-import type { Tensor } from '@emloc/engine';
+import {
+  cast,
+  cholesky,
+  diag,
+  eigh,
+  fill,
+  keep,
+  matmul,
+  maximum,
+  mul,
+  sqrt,
+  sub,
+  tidy,
+  type Tensor,
+} from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { isFiniteThroughout, traceOf } from '../matrix.ts';
 
@@ -29,7 +42,7 @@ export class GramRoot implements Disposable {
     const floor = eigenvalueClamp * mean;
     const made = tidy(() => {
       const wide = cast(gram, 'f64');
-      if (isAbove(wide, floor)) return { gram: wide === gram ? add(wide, 0) : wide, root: undefined };
+      if (isAbove(wide, floor)) return { gram: wide, root: undefined };
       const { values, vectors } = eigh(wide);
       const root = mul(vectors, sqrt(maximum(values, floor)));
       return { gram: matmul(root, root, { transposeB: true }), root };
@@ -54,7 +67,7 @@ export class GramRoot implements Disposable {
 /** Do all eigenvalues of a symmetric matrix lie above `floor`? */
 function isAbove(matrix: Tensor, floor: number): boolean {
   return tidy(() => {
-    const shifted = sub(matrix, mul(eye(matrix.shape[0] ?? 0, 'f64'), floor));
+    const shifted = tidy(() => sub(matrix, diag(fill([matrix.shape[0] ?? 0], floor, 'f64'))));
     try {
       return isFiniteThroughout(cholesky(shifted));
     } catch (error) {

@@ -4,6 +4,7 @@ import { EmlocError } from '@emloc/errors';
 import { breathe } from '../cancel.ts';
 import { adapterLinears } from '../lora/adapter-linears.ts';
 import type { LoraAdapter } from '../lora/lora-adapter.ts';
+import { packedTokens } from '../pack-rows.ts';
 import type { SweepOptions } from './sweep.ts';
 
 export interface ChoiceRow {
@@ -21,19 +22,17 @@ export interface ChoiceEvaluation {
   readonly chosen: readonly number[];
 }
 
-const defaultStateBytes = 32 * 2 ** 20;
-
 export async function evaluateChoices(
   source: WeightSource,
   adapter: LoraAdapter | undefined,
   rows: readonly ChoiceRow[],
-  options: SweepOptions = {},
+  options: Omit<SweepOptions, 'stateBytes'> = {},
 ): Promise<ChoiceEvaluation> {
   if (rows.length === 0) {
     throw new EmlocError('INVALID_ARGUMENT', 'NO_ROWS', 'there are no rows to choose for', { field: 'data' });
   }
   const chosen: number[] = [];
-  for (const wave of waves(source, rows, options.stateBytes)) {
+  for (const wave of waves(rows)) {
     const scores = await scoreContinuations(
       source,
       adapterLinears(source, adapter),
@@ -47,22 +46,18 @@ export async function evaluateChoices(
   return { rows: rows.length, accuracy: right / rows.length, chosen };
 }
 
-function waves(
-  { config }: WeightSource,
-  rows: readonly ChoiceRow[],
-  stateBytes = defaultStateBytes,
-): ChoiceRow[][] {
+/** Rows that go through a layer together: their tokens lie side by side, so they are what its inside must hold. */
+function waves(rows: readonly ChoiceRow[]): ChoiceRow[][] {
   const result: ChoiceRow[][] = [];
-  let bytes = Infinity;
+  let tokens = Infinity;
   for (const row of rows) {
-    const tokens = row.promptIds.length + row.choices.reduce((sum, ids) => sum + ids.length, 0);
-    const needs = tokens * config.hiddenSize * 4;
-    if (bytes + needs > stateBytes) {
+    const needs = row.promptIds.length + row.choices.reduce((sum, ids) => sum + ids.length, 0);
+    if (tokens + needs > packedTokens) {
       result.push([]);
-      bytes = 0;
+      tokens = 0;
     }
     result.at(-1)?.push(row);
-    bytes += needs;
+    tokens += needs;
   }
   return result;
 }

@@ -33,11 +33,13 @@ export function adamwUpdate(
 ): { parameters: Tensor; state: AdamWState } {
   const { adamBeta1: beta1, adamBeta2: beta2, adamEpsilon, weightDecay } = options;
   const updates = state.updates + 1;
+  // Each line in a scope of its own: the vectors are long, and what a line leaves behind would add up.
   const result = tidy(() => {
-    const first = add(mul(state.first, beta1), mul(gradient, 1 - beta1));
-    const second = add(mul(state.second, beta2), mul(square(gradient), 1 - beta2));
-    const root = add(div(sqrt(second), Math.sqrt(1 - beta2 ** updates)), adamEpsilon);
-    const step = mul(div(first, root), learningRate / (1 - beta1 ** updates));
+    const first = tidy(() => add(mul(state.first, beta1), mul(gradient, 1 - beta1)));
+    const second = tidy(() => add(mul(state.second, beta2), mul(square(gradient), 1 - beta2)));
+    const root = tidy(() => add(div(sqrt(second), Math.sqrt(1 - beta2 ** updates)), adamEpsilon));
+    const step = tidy(() => mul(div(first, root), learningRate / (1 - beta1 ** updates)));
+    root.dispose();
     const decayed = weightDecay === 0 ? parameters : mul(parameters, 1 - learningRate * weightDecay);
     return { first, second, parameters: sub(decayed, step) };
   });

@@ -63,17 +63,28 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
   }
 }
 
+/** Inputs of layers kept for the backward pass at once, where weights are resident. */
+export const keptInputBytes = 96 * 2 ** 20;
+
 /**
- * Streamed weights are dear to visit: all micro-batches pass through a layer while it is there. Resident ones are not:
- * one micro-batch at a time keeps the fewest inputs.
+ * Micro-batches that go through a layer together. Visiting streamed weights is dear: all of them. Visiting resident
+ * ones costs at most a conversion: as many as keep few inputs.
  */
-function waves(
-  source: WeightSource,
-  batches: readonly Batch[],
-): { batches: readonly Batch[]; first: number }[] {
-  return source.mode === 'streamed'
-    ? [{ batches, first: 0 }]
-    : batches.map((batch, first) => ({ batches: [batch], first }));
+function waves(source: WeightSource, batches: readonly Batch[]): { batches: Batch[]; first: number }[] {
+  const { config, activationDtype, mode } = source;
+  const rowBytes = config.numLayers * config.hiddenSize * (activationDtype === 'f64' ? 8 : 4);
+  const result: { batches: Batch[]; first: number }[] = [];
+  let bytes = Infinity;
+  batches.forEach((batch, first) => {
+    const needs = mode === 'streamed' ? 0 : rowBytes * batch.rows;
+    if (bytes + needs > keptInputBytes) {
+      result.push({ batches: [], first });
+      bytes = 0;
+    }
+    result.at(-1)?.batches.push(batch);
+    bytes += needs;
+  });
+  return result;
 }
 
 async function waveGradient(

@@ -112,7 +112,7 @@ function notFinite(what: 'loss' | 'gradient', step: number, value: number): Emlo
   return new EmlocError('FAILED_PRECONDITION', 'LOSS_NOT_FINITE', `the ${what} of step ${step} is ${value}`, {
     field: what,
     value: String(value),
-    mend: 'lower the learning rate, or go on from the last checkpoint with another one; check the weights for NaN',
+    mend: 'lower the learning rate or clip the gradient; the last checkpoint is kept',
     metadata: { step: String(step) },
   });
 }
