@@ -1,14 +1,17 @@
-/** Files written whole or not at all: a temporary name beside the target, fsync, rename. */
+/**
+ * Files written whole or not at all: a temporary name beside the target, fsync, rename. What is rewritten every few seconds
+ * and worth nothing after a power cut (heartbeats) goes without the fsync, which may block for long on a busy disk.
+ */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 
-export function writeAtomic(path: string, text: string): void {
+export function writeAtomic(path: string, text: string, durable = true): void {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     const file = openSync(temporary, 'wx', 0o644);
     try {
       writeSync(file, text);
-      fsyncSync(file);
+      if (durable) fsyncSync(file);
     } finally {
       closeSync(file);
     }
@@ -19,8 +22,8 @@ export function writeAtomic(path: string, text: string): void {
   }
 }
 
-export const writeJson = (path: string, value: unknown): void =>
-  writeAtomic(path, `${JSON.stringify(value)}\n`);
+export const writeJson = (path: string, value: unknown, durable = true): void =>
+  writeAtomic(path, `${JSON.stringify(value)}\n`, durable);
 
 /** undefined where there is no such file. */
 export function readJson<T>(path: string): T | undefined {

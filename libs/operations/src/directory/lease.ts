@@ -78,7 +78,7 @@ export class LeaseHolder {
       expiresAt: Date.now() + leaseMs,
     };
     const temporary = join(layout.directory, `.lease-${randomBytes(6).toString('hex')}`);
-    writeJson(temporary, lease);
+    writeJson(temporary, lease, false);
     try {
       linkSync(temporary, leasePath(layout, lease.attempt));
     } catch (error) {
@@ -111,7 +111,7 @@ export class LeaseHolder {
 
   #write(lease: Lease): boolean {
     if (highestAttempt(this.#layout) > this.attempt) return false;
-    writeJson(leasePath(this.#layout, this.attempt), lease);
+    writeJson(leasePath(this.#layout, this.attempt), lease, false);
     this.#lease = lease;
     return true;
   }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { all, manager, stateDirectory } from '../testing/setup.ts';
 
@@ -150,3 +151,22 @@ test('nothing of ours is readable half-written: no temporary files stay behind',
   expect(names).toEqual([...expected, 'usage.json']);
   expect(statSync(join(directory, 'log.txt')).size).toBe(0);
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'operations, calls and their ends leave no descriptors open in the service',
+  async () => {
+    const descriptors = () => readdirSync('/proc/self/fd').length;
+    const operations = manager({ maxConcurrent: 2 });
+    await operations.start({ id: 'first', kind: 'add', request: {} });
+    await operations.wait('first');
+    const before = descriptors();
+    await operations.start({ id: 'a', kind: 'add', request: {} });
+    await operations.start({ id: 'b', kind: 'fail', request: {} });
+    const run = await operations.attach({ kind: 'echo', request: {}, input: new Readable({ read() {} }) });
+    await operations.wait('a');
+    await operations.wait('b');
+    await operations.cancel((await operations.list({ kind: 'echo' })).operations[0]?.id ?? '');
+    await expect(all(run.output)).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect.poll(descriptors).toBeLessThanOrEqual(before);
+  },
+);

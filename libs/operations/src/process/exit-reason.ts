@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { EmlocError } from '@emloc/errors';
 import { logTailBytes } from '../limits.ts';
 import type { Usage } from '../types.ts';
+import { diskFullExitCode } from '../worker/order.ts';
 import type { Exit } from './spawn-worker.ts';
 
 export interface Circumstances {
@@ -44,6 +45,16 @@ export function exitReason({ exit, logPath, usage, memoryLimitBytes, overLimit }
       'MAPPED_FILE_SHRANK',
       'a weights file that was mapped became shorter, or its disk failed, while it was used',
       { metadata, mend: 'restore the model directory, leave it alone while it is used, and resume' },
+    );
+  }
+  if (exit.code === diskFullExitCode) {
+    return new EmlocError(
+      'RESOURCE_EXHAUSTED',
+      'DISK_FULL',
+      'no space left on the disk of the state directory',
+      {
+        mend: 'free some space, and resume',
+      },
     );
   }
   if (exit.error !== undefined) {

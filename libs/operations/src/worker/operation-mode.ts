@@ -11,8 +11,9 @@ import { FrameType } from '../frames/frame.ts';
 import type { FrameWriter } from '../frames/frame-writer.ts';
 import { memoryOf } from '../process/proc.ts';
 import type { StopMode } from '../types.ts';
+import { abortable, abortableItems } from './abortable.ts';
 import { letIn, type WorkerContext, type WorkerHandler, type WorkerOptions } from './context.ts';
-import { stateAfter, stopReason, type OperationOrder, type StopMessage } from './order.ts';
+import { diskFullExitCode, stateAfter, stopReason, type OperationOrder, type StopMessage } from './order.ts';
 import { inputOfOperation, openOutput } from './pipes.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -37,7 +38,12 @@ export async function runOperation(
     console.error(error);
     const state = stopped ? stateAfter[mode ?? 'cancel'] : 'FAILED';
     const told = stopped && !(error instanceof EmlocError) ? stopReason(mode ?? 'cancel') : error;
-    writeError(layout, { state, error: errorToJson(told), peakRssBytes: peakRssBytes() });
+    try {
+      writeError(layout, { state, error: errorToJson(told), peakRssBytes: peakRssBytes() });
+    } catch (second) {
+      console.error(second);
+      process.exit(EmlocError.from(second).reason === 'DISK_FULL' ? diskFullExitCode : 1);
+    }
   };
   const crashed = (error: unknown): void => {
     failed(error);
@@ -61,8 +67,10 @@ export async function runOperation(
       outputDir: layout.output,
       signal: stop.signal,
       traceparent,
-      input: { [Symbol.asyncIterator]: inputOfOperation },
-      output: { write: (frame) => (output ??= openOutput()).write(FrameType.data, frame) },
+      input: { [Symbol.asyncIterator]: () => abortableItems(inputOfOperation(), stop.signal) },
+      output: {
+        write: (frame) => abortable((output ??= openOutput()).write(FrameType.data, frame), stop.signal),
+      },
       emit: (event) => appendEvent(layout, { attempt: order.attempt, event }),
       log: (line) => console.error(line),
       yield: () => letIn(stop.signal),

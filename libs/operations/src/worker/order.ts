@@ -37,6 +37,9 @@ export interface CallOrder {
 /** A process whose lease is lost ends by this signal: nobody else sends it, so that its owner knows why. */
 export const leaseLostSignal = 'SIGUSR2';
 
+/** A process that cannot even write down its error, for the disk is full, ends with this (EX_IOERR). */
+export const diskFullExitCode = 74;
+
 export function stopReason(mode: StopMode): EmlocError {
   switch (mode) {
     case 'cancel':

@@ -4,6 +4,7 @@ import { errorToJson } from '../error-json.ts';
 import { FrameType, jsonFrame, jsonOf, type Frame } from '../frames/frame.ts';
 import type { FrameWriter } from '../frames/frame-writer.ts';
 import { readFrames } from '../frames/read-frames.ts';
+import { abortable } from './abortable.ts';
 import { letIn, type WorkerContext, type WorkerHandler, type WorkerOptions } from './context.ts';
 import { handlerOf } from './operation-mode.ts';
 import { stopReason, type CallOrder, type StopMessage, type WarmOrder } from './order.ts';
@@ -29,7 +30,7 @@ export async function runWarm(
     const stop = new AbortController();
     setMaxListeners(0, stop.signal);
     current = { call: call.call, stop };
-    const input = inputOf(frames);
+    const input = inputOf(frames, stop.signal);
     const answer = await answerOf(call, input, output, stop.signal, handlers, options);
     await output.write(answer.type, answer.bytes);
     await input.drain();
@@ -58,7 +59,7 @@ async function answerOf(
     signal,
     traceparent,
     input,
-    output: { write: (frame) => output.write(FrameType.data, frame) },
+    output: { write: (frame) => abortable(output.write(FrameType.data, frame), signal) },
     emit: () => {},
     log: (line) => console.error(line),
     yield: () => letIn(signal),
@@ -78,20 +79,29 @@ async function answerOf(
 /** The DATA frames of this call, up to its END, which `drain` reaches whether the work read them or not. */
 function inputOf(
   frames: AsyncGenerator<Frame, void, void>,
+  signal: AbortSignal,
 ): AsyncIterable<Buffer> & { drain(): Promise<void> } {
   let over = false;
-  const next = async (): Promise<IteratorResult<Buffer, undefined>> => {
-    if (over) return { done: true, value: undefined };
-    const frame = await frames.next();
-    if (frame.done !== true && frame.value.type === FrameType.data)
-      return { done: false, value: frame.value.bytes };
+  // Asked for and not yet given: an aborted wait must not lose it.
+  let pending: Promise<IteratorResult<Frame, void>> | undefined;
+  const next = async (wait: (frame: typeof pending & object) => typeof pending & object) => {
+    if (over) return undefined;
+    pending ??= frames.next();
+    const frame = await wait(pending);
+    pending = undefined;
+    if (frame.done !== true && frame.value.type === FrameType.data) return frame.value.bytes;
     over = true;
-    return { done: true, value: undefined };
+    return undefined;
   };
   return {
-    [Symbol.asyncIterator]: () => ({ next }),
+    [Symbol.asyncIterator]: () => ({
+      next: async () => {
+        const bytes = await next((frame) => abortable(frame, signal));
+        return bytes === undefined ? { done: true, value: undefined } : { done: false, value: bytes };
+      },
+    }),
     drain: async () => {
-      while (!over) await next();
+      while (!over) await next((frame) => frame);
     },
   };
 }
