@@ -105,7 +105,8 @@ export interface CompressionResult {
 
 export interface TrainingResult {
   readonly adapter: ArtifactReference;
-  readonly optimizer: ArtifactReference;
+  /** Not there where an earlier, better adapter than the last was kept. */
+  readonly optimizer?: ArtifactReference;
   readonly log: ArtifactReference;
   readonly steps: number;
   readonly finalLoss: number;

@@ -1,0 +1,118 @@
+/** An evaluation on a data set as an operation. */
+import { choiceRows, type Choice } from '@emloc/datasets';
+import { evaluate, evaluateChoices, packedTokens, predictPeak, type ChoiceRow } from '@emloc/emloc';
+import { halfPrecision } from '@emloc/engine';
+import { EmlocError } from '@emloc/errors';
+import type { ModelDirectory } from '@emloc/models';
+import type { WorkerContext } from '@emloc/operations';
+import {
+  digestOf,
+  loadRows,
+  openStore,
+  performStage,
+  ProgressReporter,
+  type LoadedRows,
+  type OperationResult,
+} from '@emloc/service-kit/worker';
+import type { EvaluationRequest } from './requests.ts';
+import { checkWeights, withWeights, type CheckedWeights } from './weights.ts';
+
+export async function evaluateWeights(
+  request: EvaluationRequest,
+  context: WorkerContext,
+): Promise<OperationResult> {
+  const store = openStore();
+  const checked = checkWeights(request);
+  const { model, directory } = checked;
+  const data = await loadRows(request.dataset, model);
+  const choices = choicesOf(request, data, model);
+  const { dataset, precision, weightLoading, exactMatch } = request;
+  return performStage(context, {
+    kind: 'evaluation',
+    store,
+    inputs: {
+      weights: await digestOf(store, model.dir),
+      adapter: directory && (await digestOf(store, directory.dir)),
+      dataset: { ...dataset, path: await digestOf(store, dataset.path) },
+      choices: request.choices,
+      exactMatch,
+      precision,
+      weightLoading,
+    },
+    predicted: predict(checked, request, data, choices),
+    budgetBytes: request.memoryBudgetBytes,
+    mend: () => 'stream the weights (weight_loading), or use shorter rows',
+    work: () =>
+      withWeights(checked, request, async (source, adapter) => {
+        const { signal } = context;
+        const steps = data.rows.length + choices.length;
+        const progress = new ProgressReporter(context, 'evaluate', steps);
+        const onProgress = ({ done }: { done: number }): void => progress.report(done);
+        const evaluation = await evaluate(source, adapter, data.rows, { signal, onProgress });
+        const chosen =
+          choices.length === 0
+            ? undefined
+            : await evaluateChoices(source, adapter, choices, {
+                signal,
+                onProgress: ({ done }) => progress.report(data.rows.length + done),
+              });
+        const exact = exactMatch ? evaluation.exactMatch : undefined;
+        return {
+          loss: evaluation.loss,
+          perplexity: evaluation.perplexity,
+          rows: evaluation.rows,
+          tokens: evaluation.labelledTokens,
+          exactMatch: exact?.accuracy,
+          exactMatchRows: exact?.rows ?? 0,
+          choiceAccuracy: chosen?.accuracy,
+          tokenAccuracy: evaluation.tokenAccuracy,
+        };
+      }),
+  });
+}
+
+/** Each row's prompt with every answer after it; a row whose own answer is not among them is refused. */
+function choicesOf(request: EvaluationRequest, data: LoadedRows, model: ModelDirectory): ChoiceRow[] {
+  if (request.choices.length === 0) return [];
+  const { vocabSize, maxPositionEmbeddings: contextLength } = model.config;
+  const rows = choiceRows(data.raw, request.choices as readonly Choice[], data.tokenizer, {
+    vocabSize,
+    contextLength,
+  });
+  return rows.map(({ promptIds, candidates, answer }, i) => {
+    const { file, line } = data.tokenized[i]!;
+    if (answer < 0) {
+      throw new EmlocError(
+        'INVALID_ARGUMENT',
+        'ANSWER_NOT_A_CHOICE',
+        `${file}:${line}: the answer is not a choice`,
+        {
+          field: `${file}:${line}`,
+          mend: 'add the answer to the choices, or remove the row',
+        },
+      );
+    }
+    return { promptIds: Array.from(promptIds), choices: candidates.map((ids) => Array.from(ids)), answer };
+  });
+}
+
+function predict(
+  { model, directory }: CheckedWeights,
+  { weightLoading }: EvaluationRequest,
+  data: LoadedRows,
+  choices: readonly ChoiceRow[],
+): ReturnType<typeof predictPeak> {
+  const widest = choices.map(
+    (row) => row.promptIds.length + row.choices.reduce((n, ids) => n + ids.length, 0),
+  );
+  const longest = Math.max(data.longest, ...widest);
+  const lora = directory?.settings;
+  return predictPeak(weightLoading === 'resident' ? 'inference' : 'selection', {
+    model,
+    convertsWeights: halfPrecision() === 'cast',
+    microBatchTokens: Math.max(longest, Math.min(data.tokens, packedTokens)),
+    sequenceTokens: longest,
+    lora: lora && { r: lora.r, targetModules: lora.targetModules },
+    candidates: 1,
+  });
+}
