@@ -2,7 +2,7 @@
  * Makes sure that a TensorFlow is there: finds one, or fetches the package once into the cache. Nothing half-done is
  * left: it is unpacked beside its place and renamed, and two processes at once fetch it once.
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmlocError } from '@emloc/errors';
 import {
@@ -147,16 +147,17 @@ async function fetchRuntime(
   env: NodeJS.ProcessEnv,
 ): Promise<RuntimeLocation> {
   checkDisk(root, choice.neededBytes);
-  const staging = mkdtempSync(join(root, '.fetching-'));
-  // A signal ends the process without `finally`; what was half-fetched goes with it.
-  const cleanUp = (): void => rmSync(staging, { recursive: true, force: true });
-  process.once('exit', cleanUp);
+  const prefix = `.fetching-${choice.directory}-`;
+  removeLeftOvers(root, prefix);
+  const staging = mkdtempSync(join(root, prefix));
   try {
     const unpacked = join(staging, 'unpacked');
     const add = (requirement: string, wanted: (name: string) => boolean) =>
       fetchPackage(requirement, wanted, unpacked, join(staging, 'download'), options, env);
     const main = await add(`${choice.name}==${choice.version}`, isTensorFlowFile);
     const files = { ...main.files };
+    const lacking = [LIBRARY_FILE, FRAMEWORK_FILE].filter((name) => !(`tensorflow/${name}` in files));
+    if (lacking.length > 0) throw incomplete(choice, lacking);
     if (choice.gpu) {
       for (const requirement of cudaRequirements(main.metadata)) {
         Object.assign(files, (await add(requirement, isCudaFile)).files);
@@ -170,18 +171,27 @@ async function fetchRuntime(
   } catch (thrown) {
     throw EmlocError.from(thrown);
   } finally {
-    process.off('exit', cleanUp);
-    cleanUp();
+    rmSync(staging, { recursive: true, force: true });
   }
-  const runtime = cachedRuntime(place, 'download');
-  if (runtime !== undefined) return runtime;
-  throw new EmlocError(
+  return cachedRuntime(place, 'download')!;
+}
+
+/** What a fetch that was killed left behind. The lock is held, so no other one is at work. */
+function removeLeftOvers(root: string, prefix: string): void {
+  for (const name of readdirSync(root).filter((entry) => entry.startsWith(prefix))) {
+    rmSync(join(root, name), { recursive: true, force: true });
+  }
+}
+
+const incomplete = ({ name, version }: PackageChoice, lacking: readonly string[]): EmlocError =>
+  new EmlocError(
     'FAILED_PRECONDITION',
     'PACKAGE_INCOMPLETE',
-    `the package ${choice.name} ${choice.version} does not hold ${LIBRARY_FILE} and ${FRAMEWORK_FILE}`,
-    { mend: 'set EMLOC_TENSORFLOW_DIR to a TensorFlow that does' },
+    `${name} ${version} does not hold ${lacking.join(' and ')}`,
+    {
+      mend: 'set EMLOC_TENSORFLOW_DIR to a TensorFlow that does',
+    },
   );
-}
 
 async function fetchPackage(
   requirement: string,

@@ -48,7 +48,7 @@ export async function pipDownload(options: DownloadOptions): Promise<string> {
     last = await run(command!, [...prefix, ...plain], options);
     if (last.status === undefined || /No module named pip/.test(last.output)) continue;
     // No wheel for this Python: the libraries inside are the same for every Python, so ask for another one's.
-    if (last.status !== 0 && /No matching distribution|Could not find a version/.test(last.output)) {
+    if (last.status !== 0 && findsNone(last.output)) {
       last = await run(command!, [...prefix, ...plain, ...anotherPython()], options);
     }
     if (last.status === 0) break;
@@ -113,8 +113,12 @@ function run(command: string, args: string[], options: DownloadOptions): Promise
       const doneBytes = directoryBytes(options.directory);
       options.onProgress?.({ package: options.requirement, doneBytes, totalBytes });
     }, POLL_MS);
+    // Not left running when this process ends before it.
+    const stop = (): boolean => child.kill();
+    process.once('exit', stop);
     const end = (status: number | undefined): void => {
       clearInterval(timer);
+      process.off('exit', stop);
       resolve({ status, output });
     };
     child.on('error', () => end(undefined));
@@ -162,10 +166,10 @@ function failed(requirement: string, output: string): EmlocError {
       mend: 'free 2 GB, or set EMLOC_CACHE to a directory on another disk',
     });
   }
-  if (/No matching distribution|Could not find a version/.test(output) && !isOffline(output)) {
+  if (findsNone(output)) {
     return new EmlocError('NOT_FOUND', 'PACKAGE_NOT_FOUND', `pip finds no ${requirement} for this system`, {
       value: requirement,
-      mend: "check pip's index, or unpack a TensorFlow wheel and set EMLOC_TENSORFLOW_DIR to it",
+      mend: "check the network and pip's index, or unpack a TensorFlow wheel and set EMLOC_TENSORFLOW_DIR to it",
       metadata: { pip: detail },
     });
   }
@@ -174,6 +178,9 @@ function failed(requirement: string, output: string): EmlocError {
     mend: "check the network and pip's configuration, or unpack a TensorFlow wheel and set EMLOC_TENSORFLOW_DIR to it",
   });
 }
+
+const findsNone = (output: string): boolean =>
+  /No matching distribution|Could not find a version/.test(output) && !isOffline(output);
 
 const isOffline = (output: string): boolean =>
   /Retrying|NewConnectionError|Name or service not known|Temporary failure in name resolution|Connection refused|Network is unreachable|ReadTimeout|ProxyError|SSLError/.test(
