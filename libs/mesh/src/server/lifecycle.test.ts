@@ -1,11 +1,17 @@
 import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { ChannelCredentials, Client, type ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { expect, onTestFinished, test } from 'vitest';
 import type { CallContext } from './handlers.ts';
 import { all, callEcho, serveEcho } from '../testing/echo.ts';
+
+const reflectionMain = createRequire(import.meta.url).resolve('@grpc/reflection');
+const reflectionProtos = join(dirname(reflectionMain), '..', 'proto');
 
 test('a stop lets calls in flight finish, refuses new ones, and tells watchers that it drains', async () => {
   let told = false;
@@ -95,4 +101,36 @@ test('an address that is in use, or not of this machine, is named', async () => 
   other.close();
   const foreign = serveEcho({}, { address: '192.0.2.1:4000' });
   await expect(foreign).rejects.toMatchObject({ reason: 'ADDRESS_NOT_USABLE' });
+});
+
+test('reflection names the services and describes their messages, and those of error details', async () => {
+  const server = await serveEcho();
+  const reflection = loadSync('grpc/reflection/v1/reflection.proto', { includeDirs: [reflectionProtos] });
+  const { ServerReflectionInfo: method } = reflection[
+    'grpc.reflection.v1.ServerReflection'
+  ] as ServiceDefinition;
+  if (method === undefined) throw new Error('no reflection contract');
+  const client = new Client(server.address, ChannelCredentials.createInsecure());
+  onTestFinished(async () => {
+    client.close();
+    await server.stop();
+  });
+  const call = client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
+  const asked = [
+    { listServices: '' },
+    { fileContainingSymbol: 'emloc.test.v1.EchoRequest' },
+    { fileContainingSymbol: 'google.rpc.ErrorInfo' },
+  ];
+  for (const question of asked) call.write(question);
+  call.end();
+  const [services, echo, errorInfo] = (await all(call)) as {
+    listServicesResponse?: { service: { name: string }[] };
+    fileDescriptorResponse?: { fileDescriptorProto: Buffer[] };
+  }[];
+  const names = services?.listServicesResponse?.service.map(({ name }) => name);
+  expect(names?.sort()).toEqual(['emloc.test.v1.EchoService', 'grpc.health.v1.Health']);
+  expect(echo?.fileDescriptorResponse?.fileDescriptorProto[0]?.toString('latin1')).toContain('LabelsEntry');
+  expect(errorInfo?.fileDescriptorResponse?.fileDescriptorProto[0]?.toString('latin1')).toContain(
+    'google.rpc',
+  );
 });

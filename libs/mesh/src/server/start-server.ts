@@ -1,12 +1,14 @@
 /** The one way to start a gRPC service: contracts, health, reflection, telemetry, limits, TLS and a graceful end. */
 import { Server, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import { EmlocError } from '@emloc/errors';
 import '../quiet-grpc.ts';
 import { createLogger, type Logger } from '../config/logger.ts';
-import { loadPackage, serviceOf, type Service } from '../contracts/load-package.ts';
+import { fileDescriptors } from '../contracts/file-descriptors.ts';
+import { serviceOf, type Service } from '../contracts/load-package.ts';
+import { protoFilesOf } from '../contracts/proto-dirs.ts';
 import {
   defaultDrainMs,
   keepaliveTimeMs,
@@ -134,8 +136,11 @@ function bindHandlers(
   return [definition, handlers];
 }
 
+/** What @grpc/reflection reads of a package definition: its file descriptors. */
 function reflected(services: readonly ServiceEntry[]): PackageDefinition {
-  const all: PackageDefinition = loadSync(healthProto);
-  for (const entry of services) Object.assign(all, loadPackage(entry.package).definition);
-  return all;
+  // google.rpc: so that tools can show the details of an error.
+  const packages = new Set([...services.map((entry) => entry.package), 'google.rpc']);
+  const paths = [...packages].flatMap(protoFilesOf);
+  const fileDescriptorProtos = fileDescriptors([...paths, healthProto]);
+  return { all: { fileDescriptorProtos } } as unknown as PackageDefinition;
 }
