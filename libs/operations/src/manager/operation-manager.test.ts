@@ -29,6 +29,18 @@ test('an operation runs in its own process and leaves result, usage and events',
     'SUCCEEDED',
   ]);
   expect(events.map((e) => e.cursor)).toEqual([1, 2, 3, 4]);
+  // And nothing half-written or temporary beside them.
+  const names = [
+    'checkpoint',
+    'events.jsonl',
+    'lease-000001',
+    'log.txt',
+    'output',
+    'request.json',
+    'result.json',
+  ];
+  expect(readdirSync(ended.directory).sort()).toEqual([...names, 'usage.json']);
+  expect(statSync(join(ended.directory, 'log.txt')).size).toBe(0);
 });
 
 test('the same id with the same request is the same operation, whatever the order of its keys', async () => {
@@ -106,15 +118,15 @@ test('an error of the work arrives with all its fields', async () => {
 });
 
 test('lists are newest first, by page, by kind and by state', async () => {
-  const operations = manager({ maxConcurrent: 2 });
+  const operations = manager({ maxConcurrent: 1 });
+  await operations.start({ id: 'busy', kind: 'sleep', request: { ms: 60_000 } });
   for (const id of ['a', 'b', 'c']) await operations.start({ id, kind: 'add', request: {} });
-  await operations.start({ id: 'd', kind: 'fail', request: {} });
-  for (const id of ['a', 'b', 'c', 'd']) await operations.wait(id);
+  await operations.cancel('b');
   const first = await operations.list({ kind: 'add', pageSize: 2 });
   const second = await operations.list({ kind: 'add', pageSize: 2, pageToken: first.nextPageToken });
   expect([...first.operations, ...second.operations].map((o) => o.id)).toEqual(['c', 'b', 'a']);
   expect(second.nextPageToken).toBeUndefined();
-  expect((await operations.list({ state: 'FAILED' })).operations.map((o) => o.id)).toEqual(['d']);
+  expect((await operations.list({ state: 'CANCELLED' })).operations.map((o) => o.id)).toEqual(['b']);
   await expect(operations.list({ pageToken: 'nonsense' })).rejects.toEqual(
     reason('INVALID_ARGUMENT', 'PAGE_TOKEN_INVALID'),
   );
@@ -132,24 +144,6 @@ test('only what has ended is deleted, and then it is gone', async () => {
   const anew = await operations.start({ id: 'a', kind: 'add', request: { a: 5, b: 5 } });
   expect(anew.kind).toBe('add');
   expect((await operations.wait('a')).result).toMatchObject({ sum: 10 });
-});
-
-test('nothing of ours is readable half-written: no temporary files stay behind', async () => {
-  const operations = manager();
-  await operations.start({ id: 'a', kind: 'add', request: {} });
-  const { directory } = await operations.wait('a');
-  const names = readdirSync(directory).sort();
-  const expected = [
-    'checkpoint',
-    'events.jsonl',
-    'lease-000001',
-    'log.txt',
-    'output',
-    'request.json',
-    'result.json',
-  ];
-  expect(names).toEqual([...expected, 'usage.json']);
-  expect(statSync(join(directory, 'log.txt')).size).toBe(0);
 });
 
 test.skipIf(process.platform !== 'linux')(

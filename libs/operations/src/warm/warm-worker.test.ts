@@ -18,20 +18,16 @@ test('one process answers all calls, in order, with frames both ways', async () 
   expect(await second.result).toBe(worker.pid);
 });
 
-test('output that nobody reads does not stop the call', async () => {
+test('output that nobody reads does not stop the call; an error arrives whole, also while input still comes', async () => {
   const worker = warm();
   const call = worker.call({ kind: 'produce', request: { frames: 50, bytes: 2 ** 18 } });
   expect(await call.result).toEqual({ frames: 50 });
-});
-
-test('an error of the work arrives whole, also while input still comes, and the process lives on', async () => {
-  const worker = warm();
+  const { pid } = worker;
   const endless = (async function* () {
     for (;;) yield Buffer.alloc(2 ** 16);
   })();
   const bad = worker.call({ kind: 'fail', request: {}, input: endless });
   await expect(bad.result).rejects.toMatchObject({ reason: 'LOSS_NOT_FINITE', mend: 'choose a smaller one' });
-  const { pid } = worker;
   expect(await worker.call({ kind: 'pid', request: {} }).result).toBe(pid);
 });
 
