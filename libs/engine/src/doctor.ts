@@ -206,8 +206,8 @@ function gpus(): string[] {
 }
 
 const gpuMend = (runtime: RuntimeLocation | undefined): string =>
-  runtime?.cuda.length === 0
-    ? `${runtime.directory} is a build for the processor: remove it, and the CUDA build is fetched`
+  runtime !== undefined && !runtime.gpu && runtime.cuda.length === 0
+    ? `${runtime.directory} seems to be a build for the processor: without it the CUDA build is fetched`
     : 'check the driver with nvidia-smi; see what TensorFlow says with TF_CPP_MIN_LOG_LEVEL=0';
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;

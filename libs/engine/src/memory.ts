@@ -47,7 +47,10 @@ export function resetPeak(): boolean {
   }
 }
 
-/** Hands memory that tensors have freed back to the system, where the C library would keep it for the next one. */
+/**
+ * Hands free memory of the C library back to the system. On x86-64 large tensors lie in oneDNN's allocator, which keeps
+ * what they free until the process ends (docs/decisions/0104-onednn-and-its-allocator.md); the rest goes back.
+ */
 export function trimMemory(): void {
   libc.mallocTrim?.(0);
 }
@@ -57,7 +60,7 @@ const M_MMAP_THRESHOLD = -3;
 const M_ARENA_MAX = -8;
 
 /**
- * Settings for honest peaks: large tensors get mappings of their own, which go back the moment they are freed, and the
+ * Settings for honest peaks: large blocks get mappings of their own, which go back the moment they are freed, and the
  * threads share a few heaps instead of one each. Called once, before TensorFlow allocates.
  */
 export function settleAllocator(): void {

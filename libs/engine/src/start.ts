@@ -63,8 +63,10 @@ async function start(options: EngineOptions): Promise<EngineInfo> {
     );
   }
   const device = options.device ?? deviceFromEnvironment();
-  const seesGpu = device !== 'cpu' && nvidiaGpu();
-  const runtime = await ensureRuntime({ onProgress: options.onProgress ?? progressOnStderr() });
+  const env = { ...process.env, EMLOC_DEVICE: device };
+  const seesGpu = nvidiaGpu(env);
+  if (device === 'gpu' && !seesGpu) throw noGpu('there is no NVIDIA GPU here');
+  const runtime = await ensureRuntime({ env, onProgress: options.onProgress ?? progressOnStderr() });
 
   settleAllocator();
   setDefaults(seesGpu);
@@ -79,17 +81,18 @@ async function start(options: EngineOptions): Promise<EngineInfo> {
     );
   }
   const { gpu } = quietly(() => openContext(lib, { threads, gpu: seesGpu }));
-  if (device === 'gpu' && gpu === undefined) {
-    throw new EmlocError('FAILED_PRECONDITION', 'GPU_NOT_FOUND', 'TensorFlow sees no GPU', {
-      field: 'device',
-      value: 'gpu',
-      mend: 'run `emloc doctor`, or use the device auto or cpu',
-    });
-  }
+  if (device === 'gpu' && gpu === undefined) throw noGpu('TensorFlow cannot use the GPU that is here');
   const bf16 = chooseHalfPrecision(cpuInfo(), gpu !== undefined);
   setHalfPrecision(bf16);
   return { tensorflowVersion, runtime, threads, device: gpu === undefined ? 'cpu' : 'gpu', gpu, bf16 };
 }
+
+const noGpu = (message: string): EmlocError =>
+  new EmlocError('FAILED_PRECONDITION', 'GPU_NOT_FOUND', message, {
+    field: 'device',
+    value: 'gpu',
+    mend: 'run `emloc doctor`, or use the device auto or cpu',
+  });
 
 /** What TensorFlow reads from the environment when it is loaded; what the user has set stays. */
 function setDefaults(gpu: boolean): void {

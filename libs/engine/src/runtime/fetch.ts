@@ -70,7 +70,7 @@ export interface PackageChoice {
 /** The package for this machine; thrown where TensorFlow has none. */
 export function choosePackage(env: NodeJS.ProcessEnv = process.env): PackageChoice {
   const { platform, arch } = process;
-  const gpu = platform === 'linux' && arch === 'x64' && nvidiaGpu(env);
+  const gpu = nvidiaGpu(env);
   const supported =
     (platform === 'linux' && (arch === 'x64' || arch === 'arm64')) ||
     (platform === 'darwin' && arch === 'arm64');

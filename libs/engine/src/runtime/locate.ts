@@ -6,7 +6,14 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EmlocError } from '@emloc/errors';
-import { cacheDirectory, compareVersions, FRAMEWORK_FILE, LIBRARY_FILE, OLDEST_VERSION } from './platform.ts';
+import {
+  cacheDirectory,
+  compareVersions,
+  FRAMEWORK_FILE,
+  LIBRARY_FILE,
+  nvidiaGpu,
+  OLDEST_VERSION,
+} from './platform.ts';
 
 export type RuntimeOrigin = 'EMLOC_TENSORFLOW_DIR' | 'python' | 'cache' | 'download';
 
@@ -18,6 +25,8 @@ export interface RuntimeLocation {
   readonly library: string;
   /** Unknown where only a directory was given; TensorFlow itself says it once loaded. */
   readonly version: string | undefined;
+  /** A fetched build with CUDA; false also where that is not known. */
+  readonly gpu: boolean;
   /** Libraries of CUDA beside it, to be loaded first, in order. Empty for the processor. */
   readonly cuda: readonly string[];
 }
@@ -37,11 +46,16 @@ export function findRuntime(env: NodeJS.ProcessEnv = process.env): RuntimeLocati
   return fromEnvironment(env) ?? fromPython(env) ?? fromCache(env);
 }
 
-function at(origin: RuntimeOrigin, directory: string, version?: string): RuntimeLocation | undefined {
+function at(
+  origin: RuntimeOrigin,
+  directory: string,
+  version?: string,
+  gpu = false,
+): RuntimeLocation | undefined {
   const framework = join(directory, FRAMEWORK_FILE);
   const library = join(directory, LIBRARY_FILE);
   if (!existsSync(framework) || !existsSync(library)) return undefined;
-  return { origin, directory, framework, library, version, cuda: cudaLibraries(dirname(directory)) };
+  return { origin, directory, framework, library, version, gpu, cuda: cudaLibraries(dirname(directory)) };
 }
 
 function fromEnvironment(env: NodeJS.ProcessEnv): RuntimeLocation | undefined {
@@ -102,10 +116,13 @@ export const runtimesDirectory = (env: NodeJS.ProcessEnv = process.env): string 
 function fromCache(env: NodeJS.ProcessEnv): RuntimeLocation | undefined {
   const root = runtimesDirectory(env);
   if (!existsSync(root)) return undefined;
+  const needsGpu = nvidiaGpu(env);
   const found = readdirSync(root)
     .map((name) => cachedRuntime(join(root, name)))
     .filter((runtime) => runtime !== undefined)
-    .sort((a, b) => compareVersions(b.version ?? '0', a.version ?? '0') || b.cuda.length - a.cuda.length);
+    // A build for the processor does not serve a GPU; the other way round it does.
+    .filter((runtime) => runtime.gpu || !needsGpu)
+    .sort((a, b) => compareVersions(b.version ?? '0', a.version ?? '0'));
   return found[0];
 }
 
@@ -124,39 +141,34 @@ export function cachedRuntime(
     const stat = statSync(join(directory, name), { throwIfNoEntry: false });
     if (stat?.size !== bytes) return undefined;
   }
-  return at(origin, join(directory, 'tensorflow'), manifest.version);
+  return at(origin, join(directory, 'tensorflow'), manifest.version, manifest.gpu);
 }
 
 /**
- * The order in which CUDA's libraries need each other. What is loaded already is found by its name when TensorFlow asks
- * for it, so no search path need be set.
+ * CUDA's libraries in the order in which they need each other, by the `nvidia-*` package that holds each. What is loaded
+ * already is found by its name when TensorFlow asks for it, so no search path need be set.
  */
-const CUDA_ORDER = [
-  'cuda_runtime',
-  'nvjitlink',
-  'cuda_nvrtc',
-  'cublas',
-  'cufft',
-  'curand',
-  'cusparse',
-  'cusolver',
-  'cuda_cupti',
-  'nccl',
-  'cudnn',
-];
+const CUDA_LIBRARIES = [
+  ['cuda_runtime', 'libcudart'],
+  ['nvjitlink', 'libnvJitLink'],
+  ['cuda_nvrtc', 'libnvrtc'],
+  ['cublas', 'libcublasLt'],
+  ['cublas', 'libcublas'],
+  ['cufft', 'libcufft'],
+  ['curand', 'libcurand'],
+  ['cusparse', 'libcusparse'],
+  ['cusolver', 'libcusolver'],
+  ['cuda_cupti', 'libcupti'],
+  ['nccl', 'libnccl'],
+  ['cudnn', 'libcudnn'],
+] as const;
 
-/** The CUDA libraries of the `nvidia-*` packages in a site-packages directory (or our copy of one), in load order. */
+/** The CUDA libraries of a site-packages directory (or of our copy of one), in load order; those that are there. */
 export function cudaLibraries(sitePackages: string): string[] {
-  const root = join(sitePackages, 'nvidia');
-  if (!existsSync(root)) return [];
-  return CUDA_ORDER.flatMap((part) => {
-    const directory = join(root, part, 'lib');
+  return CUDA_LIBRARIES.flatMap(([part, stem]) => {
+    const directory = join(sitePackages, 'nvidia', part, 'lib');
     if (!existsSync(directory)) return [];
-    const files = readdirSync(directory).filter((name) => /^lib.*\.so\.\d+$/.test(name));
-    // A part's own pieces: cublasLt before cublas; cudnn's main library last of its pieces would load them itself.
-    return files.sort(byNeed).map((name) => join(directory, name));
+    const file = readdirSync(directory).find((name) => name.startsWith(`${stem}.so.`));
+    return file === undefined ? [] : [join(directory, file)];
   });
 }
-
-const byNeed = (a: string, b: string): number => rank(a) - rank(b) || a.localeCompare(b);
-const rank = (name: string): number => (/^lib(cublasLt|cudnn_graph|nvrtc\.|nvJitLink)/.test(name) ? 0 : 1);

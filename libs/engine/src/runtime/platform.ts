@@ -40,9 +40,9 @@ export function compareVersions(a: string, b: string): number {
   return 0;
 }
 
-/** Whether an NVIDIA GPU is there for this process. `CUDA_VISIBLE_DEVICES` empty or -1 hides it. */
+/** Whether an NVIDIA GPU is there to be used: EMLOC_DEVICE=cpu refuses it, CUDA_VISIBLE_DEVICES empty or -1 hides it. */
 export function nvidiaGpu(env: NodeJS.ProcessEnv = process.env): boolean {
-  if (process.platform !== 'linux') return false;
+  if (process.platform !== 'linux' || process.arch !== 'x64' || env.EMLOC_DEVICE === 'cpu') return false;
   if (env.CUDA_VISIBLE_DEVICES === '' || env.CUDA_VISIBLE_DEVICES === '-1') return false;
   return existsSync('/dev/nvidia0') || existsSync('/proc/driver/nvidia/version') || nvidiaSmiSees();
 }

@@ -122,80 +122,88 @@ describe('finding', () => {
 });
 
 // Where this machine's Python has TensorFlow installed, nothing is fetched.
-describe.skipIf(pip === undefined || installed !== undefined)('fetching with pip', () => {
-  test('takes the two libraries into the cache, once, and leaves nothing else', async () => {
-    makeWheel({ ...libraries, 'tensorflow/python/big.so': 'not wanted' });
-    const env = environment();
-    const seen: RuntimeProgress[] = [];
-    const [a, b] = await Promise.all([
-      ensureRuntime({ env, onProgress: (p) => seen.push(p) }),
-      ensureRuntime({ env, onProgress: (p) => seen.push(p) }),
-    ]);
-    expect([a.origin, b.origin].sort()).toEqual(['cache', 'download']);
-    expect(a.library).toBe(b.library);
-    expect(readFileSync(a.library, 'utf8')).toBe('library');
-    expect(seen.map((p) => p.phase)).toEqual(expect.arrayContaining(['waiting', 'downloading', 'unpacking']));
-    const left = readdirSync(join(directory, 'cache', 'tensorflow'));
-    expect(left.filter((name) => !name.endsWith('.lock'))).toHaveLength(1);
-    expect(existsSync(join(a.directory, 'python'))).toBe(false);
-    expect(await ensureRuntime({ env })).toMatchObject({ origin: 'cache', version: TENSORFLOW_VERSION });
-    // A half-deleted cache is noticed and fetched anew.
-    truncateSync(a.library, 3);
-    expect(findRuntime(env)).toBeUndefined();
-    expect((await ensureRuntime({ env })).origin).toBe('download');
-  });
+describe.skipIf(pip === undefined || installed !== undefined)(
+  'fetching with pip',
+  { timeout: 180_000 },
+  () => {
+    test('takes the two libraries into the cache, once, and leaves nothing else', async () => {
+      makeWheel({ ...libraries, 'tensorflow/python/big.so': 'not wanted' });
+      const env = environment();
+      const seen: RuntimeProgress[] = [];
+      const [a, b] = await Promise.all([
+        ensureRuntime({ env, onProgress: (p) => seen.push(p) }),
+        ensureRuntime({ env, onProgress: (p) => seen.push(p) }),
+      ]);
+      expect([a.origin, b.origin].sort()).toEqual(['cache', 'download']);
+      expect(a.library).toBe(b.library);
+      expect(readFileSync(a.library, 'utf8')).toBe('library');
+      expect(seen.map((p) => p.phase)).toEqual(
+        expect.arrayContaining(['waiting', 'downloading', 'unpacking']),
+      );
+      const left = readdirSync(join(directory, 'cache', 'tensorflow'));
+      expect(left.filter((name) => !name.endsWith('.lock'))).toHaveLength(1);
+      expect(existsSync(join(a.directory, 'python'))).toBe(false);
+      expect(await ensureRuntime({ env })).toMatchObject({ origin: 'cache', version: TENSORFLOW_VERSION });
+      // A half-deleted cache is noticed and fetched anew.
+      truncateSync(a.library, 3);
+      expect(findRuntime(env)).toBeUndefined();
+      expect((await ensureRuntime({ env })).origin).toBe('download');
+    });
 
-  test('a package without the libraries, and a damaged one, are told and leave nothing', async () => {
-    const wheel = makeWheel({ 'tensorflow/other.so': 'x' });
-    const env = environment();
-    await expect(ensureRuntime({ env })).rejects.toMatchObject({ reason: 'PACKAGE_INCOMPLETE' });
-    const whole = readFileSync(wheel);
-    writeFileSync(wheel, whole.subarray(0, whole.length - 30));
-    await expect(ensureRuntime({ env })).rejects.toMatchObject({
-      reason: expect.stringMatching(/WHEEL_DAMAGED|DOWNLOAD_FAILED/),
+    test('a package without the libraries, and a damaged one, are told and leave nothing', async () => {
+      const wheel = makeWheel({ 'tensorflow/other.so': 'x' });
+      const env = environment();
+      await expect(ensureRuntime({ env })).rejects.toMatchObject({ reason: 'PACKAGE_INCOMPLETE' });
+      const whole = readFileSync(wheel);
+      writeFileSync(wheel, whole.subarray(0, whole.length - 30));
+      await expect(ensureRuntime({ env })).rejects.toMatchObject({
+        reason: expect.stringMatching(/WHEEL_DAMAGED|DOWNLOAD_FAILED/),
+      });
+      expect(
+        readdirSync(join(directory, 'cache', 'tensorflow')).some((name) => name.startsWith('.fetching')),
+      ).toBe(false);
     });
-    expect(
-      readdirSync(join(directory, 'cache', 'tensorflow')).some((name) => name.startsWith('.fetching')),
-    ).toBe(false);
-  });
 
-  test('a package that pip does not find, and no pip at all, are told with a mend', async () => {
-    mkdirSync(join(directory, 'wheels'));
-    await expect(ensureRuntime({ env: environment() })).rejects.toMatchObject({
-      code: 'NOT_FOUND',
-      reason: 'PACKAGE_NOT_FOUND',
-      mend: expect.stringContaining('EMLOC_TENSORFLOW_DIR'),
+    test('a package that pip does not find, and no pip at all, are told with a mend', async () => {
+      mkdirSync(join(directory, 'wheels'));
+      await expect(ensureRuntime({ env: environment() })).rejects.toMatchObject({
+        code: 'NOT_FOUND',
+        reason: 'PACKAGE_NOT_FOUND',
+        mend: expect.stringContaining('EMLOC_TENSORFLOW_DIR'),
+      });
+      await expect(ensureRuntime({ env: environment({ EMLOC_PYTHON: '/no/python' }) })).rejects.toMatchObject(
+        {
+          code: 'FAILED_PRECONDITION',
+          reason: 'PIP_MISSING',
+        },
+      );
     });
-    await expect(ensureRuntime({ env: environment({ EMLOC_PYTHON: '/no/python' }) })).rejects.toMatchObject({
-      code: 'FAILED_PRECONDITION',
-      reason: 'PIP_MISSING',
-    });
-  });
 
-  test('no network is told as such', async () => {
-    // A port of this machine where nobody listens.
-    const env = environment({
-      PIP_NO_INDEX: '',
-      PIP_FIND_LINKS: '',
-      PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
-      PIP_RETRIES: '1',
-      PIP_TIMEOUT: '2',
+    test('no network is told as such', async () => {
+      // A port of this machine where nobody listens.
+      const env = environment({
+        PIP_NO_INDEX: '',
+        PIP_FIND_LINKS: '',
+        PIP_INDEX_URL: 'http://127.0.0.1:9/simple',
+        PIP_RETRIES: '1',
+        PIP_TIMEOUT: '2',
+      });
+      await expect(ensureRuntime({ env })).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        reason: 'DOWNLOAD_FAILED',
+      });
     });
-    await expect(ensureRuntime({ env })).rejects.toMatchObject({
-      code: 'UNAVAILABLE',
-      reason: 'DOWNLOAD_FAILED',
-    });
-  });
 
-  test('a cache that cannot be made is told by its setting', async () => {
-    writeFileSync(join(directory, 'file'), '');
-    await expect(
-      ensureRuntime({ env: environment({ EMLOC_CACHE: join(directory, 'file', 'cache') }) }),
-    ).rejects.toMatchObject({
-      field: 'EMLOC_CACHE',
+    test('a cache that cannot be made is told by its setting', async () => {
+      writeFileSync(join(directory, 'file'), '');
+      await expect(
+        ensureRuntime({ env: environment({ EMLOC_CACHE: join(directory, 'file', 'cache') }) }),
+      ).rejects.toMatchObject({
+        field: 'EMLOC_CACHE',
+      });
     });
-  });
-});
+  },
+);
 
 test("the packages of CUDA are read from TensorFlow's metadata", () => {
   const metadata = [
