@@ -2,7 +2,6 @@
  * Finds a TensorFlow that is there already, without loading it and without Python importing it. In this order:
  * `EMLOC_TENSORFLOW_DIR`, an installed Python package, the cache of what was fetched before.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EmlocError } from '@emloc/errors';
@@ -14,6 +13,7 @@ import {
   nvidiaGpu,
   OLDEST_VERSION,
 } from './platform.ts';
+import { pythonPaths } from './python.ts';
 
 export type RuntimeOrigin = 'EMLOC_TENSORFLOW_DIR' | 'python' | 'cache' | 'download';
 
@@ -70,30 +70,12 @@ function fromEnvironment(env: NodeJS.ProcessEnv): RuntimeLocation | undefined {
   });
 }
 
-/** Python's commands to try: the user's choice first. */
-export const pythonCommands = (env: NodeJS.ProcessEnv = process.env): string[] =>
-  env.EMLOC_PYTHON ? [env.EMLOC_PYTHON] : ['python3', 'python'];
-
 function fromPython(env: NodeJS.ProcessEnv): RuntimeLocation | undefined {
-  for (const command of pythonCommands(env)) {
-    const asked = spawnSync(command, ['-c', 'import json, sys; print(json.dumps(sys.path))'], {
-      encoding: 'utf8',
-      timeout: 15_000,
-      env,
-    });
-    if (asked.status !== 0) continue;
-    let paths: string[];
-    try {
-      paths = JSON.parse(asked.stdout) as string[];
-    } catch {
-      continue;
-    }
-    for (const path of paths.filter((entry) => entry !== '')) {
-      const version = installedVersion(path);
-      if (version === undefined || compareVersions(version, OLDEST_VERSION) < 0) continue;
-      const found = at('python', join(path, 'tensorflow'), version);
-      if (found !== undefined) return found;
-    }
+  for (const path of pythonPaths(env)) {
+    const version = installedVersion(path);
+    if (version === undefined || compareVersions(version, OLDEST_VERSION) < 0) continue;
+    const found = at('python', join(path, 'tensorflow'), version);
+    if (found !== undefined) return found;
   }
   return undefined;
 }

@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmlocError } from '@emloc/errors';
-import { pythonCommands } from './locate.ts';
+import { pythonCommands } from './python.ts';
 
 export interface DownloadProgress {
   readonly package: string;

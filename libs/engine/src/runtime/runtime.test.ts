@@ -95,7 +95,11 @@ describe('finding', () => {
     installPackage(directory, '2.17.1');
     const env = environment({ PYTHONPATH: directory });
     expect(findRuntime(env)).toMatchObject({ origin: 'python', version: '2.17.1' });
-    rmSync(directory, { recursive: true });
+    // The answer is kept, and what is installed later is seen all the same.
+    expect(findRuntime({ ...env, EMLOC_PYTHON: '' })?.version).toBe('2.17.1');
+    rmSync(join(directory, 'tensorflow'), { recursive: true });
+    expect(findRuntime(env)?.version).not.toBe('2.17.1');
+    rmSync(join(directory, 'tensorflow_cpu-2.17.1.dist-info'), { recursive: true });
     installPackage(directory, '2.15.0');
     expect(findRuntime(env)?.version).not.toBe('2.15.0');
   });
