@@ -4,14 +4,15 @@
  */
 import { keep, tensor, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
+import { causalMask, maskOf } from './layers/mask.ts';
 import { ropeFrequencies, ropeTables } from './layers/rope.ts';
 import type { AttentionBlock, Batch, BatchContext, ModelConfig, TokenRow } from './types.ts';
 
 /** Labels of tokens that carry no loss. */
 export const IGNORED_LABEL = -100;
 
-/** Its softmax is exactly 0 in f32 and f64, and adding it to a score cannot overflow. */
-const HIDDEN = -1e30;
+/** Above this many tokens a causal mask is not made whole (4 MiB in f32 here). */
+const LONGEST_WHOLE_MASK = 1024;
 
 /** One sequence as attention sees it; plain causal text needs only its length. */
 export interface SequenceLayout {
@@ -34,10 +35,11 @@ export const makeBatchContext = (
     return t;
   };
   const causal = new Map<number, Tensor>();
-  const maskOf = ({ tokens, visible }: SequenceLayout): Tensor => {
-    if (visible !== undefined) return own(maskTensor(tokens, visible, dtype));
+  const maskFor = ({ tokens, visible }: SequenceLayout): Tensor | undefined => {
+    if (visible !== undefined) return own(maskOf(tokens, visible, dtype));
+    if (tokens > LONGEST_WHOLE_MASK) return undefined;
     let mask = causal.get(tokens);
-    if (mask === undefined) causal.set(tokens, (mask = own(maskTensor(tokens, (i, j) => j <= i, dtype))));
+    if (mask === undefined) causal.set(tokens, (mask = own(causalMask(tokens, dtype))));
     return mask;
   };
 
@@ -45,8 +47,8 @@ export const makeBatchContext = (
   const positions: number[] = [];
   for (const sequence of sequences) {
     const last = blocks.at(-1);
-    const mask = maskOf(sequence);
-    if (last !== undefined && last.mask === mask)
+    const mask = maskFor(sequence);
+    if (last !== undefined && last.tokens === sequence.tokens && last.mask === mask)
       blocks[blocks.length - 1] = { ...last, sequences: last.sequences + 1 };
     else blocks.push({ firstRow: positions.length, sequences: 1, tokens: sequence.tokens, mask });
     for (let t = 0; t < sequence.tokens; t++) positions.push(sequence.positions?.[t] ?? t);
@@ -139,15 +141,4 @@ const checkRow = (config: ModelConfig, { inputIds, labels }: TokenRow, index: nu
     );
   for (const id of inputIds) if (!known(id)) beyond('token id', id);
   for (const label of labels ?? []) if (label !== IGNORED_LABEL && !known(label)) beyond('label', label);
-};
-
-const maskTensor = (
-  tokens: number,
-  visible: (query: number, key: number) => boolean,
-  dtype: 'f32' | 'f64',
-): Tensor => {
-  const mask = new Float32Array(tokens * tokens);
-  for (let i = 0; i < tokens; i++)
-    for (let j = 0; j < tokens; j++) if (!visible(i, j)) mask[i * tokens + j] = HIDDEN;
-  return tensor(mask, [tokens, tokens], dtype);
 };

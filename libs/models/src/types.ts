@@ -125,8 +125,11 @@ export interface AttentionBlock {
   readonly firstRow: number;
   readonly sequences: number;
   readonly tokens: number;
-  /** Additive, [T, T]: 0 where query i may see key j, else so low that its weight is 0. */
-  readonly mask: Tensor;
+  /**
+   * Additive, [T, T]: 0 where query i may see key j, else so low that its weight is 0. Undefined: causal, of a sequence
+   * so long that the mask is made piece by piece.
+   */
+  readonly mask: Tensor | undefined;
 }
 
 /** What a layer must know of a micro-batch besides the hidden states. Owned by who made it. */

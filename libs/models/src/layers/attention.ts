@@ -1,13 +1,10 @@
 /**
- * Causal softmax attention with grouped key-value heads, block by block: a block is sequences of equal length.
- *   p = softmax(q kᵀ + mask), o = p v           (1/√E is folded into q's rotary tables)
- *   dv = pᵀ do, dp = do vᵀ, ds = p · (dp − Σ do·o), dq = ds k, dk = dsᵀ q
- * The G = H / K query heads of one key-value head are laid under each other, so keys are never repeated.
- * Limit: the scores of a block are whole, [S·H, T, T].
+ * Causal attention with grouped key-value heads over rows of tokens, block by block: a block is sequences of equal
+ * length. Here is only the way from rows to heads and back; the arithmetic is in attend.ts.
  */
-import { add, concat, matmul, mul, reshape, slice, softmax, sub, sum, tidy, transpose } from '@emloc/engine';
-import type { Tensor } from '@emloc/engine';
+import { concat, reshape, slice, tidy, transpose, type Tensor } from '@emloc/engine';
 import type { AttentionBlock } from '../types.ts';
+import { attend, attendBackward, type AttendState } from './attend.ts';
 
 /** q [N, H, E] and k [N, K, E], rotated; v [N, K, E]. */
 export interface Heads {
@@ -16,82 +13,57 @@ export interface Heads {
   readonly v: Tensor;
 }
 
-/** What a block's backward can reuse. */
-interface BlockState {
-  /** [S·K, G·T, E] */
-  readonly q: Tensor;
-  /** [S·K, T, E] */
-  readonly k: Tensor;
-  readonly v: Tensor;
-  /** [S·K, G·T, T] */
-  readonly p: Tensor;
-  /** [S·K, G·T, E] */
-  readonly o: Tensor;
-}
-
 export interface Attended {
   /** [N, H·E] */
   readonly output: Tensor;
-  readonly blocks: readonly BlockState[];
+  /** What each block's backward can reuse. */
+  readonly states: readonly AttendState[];
 }
 
-export const attention = (heads: Heads, blocks: readonly AttentionBlock[]): Attended =>
+export const attention = (heads: Heads, blocks: readonly AttentionBlock[], scoresBytes?: number): Attended =>
   tidy(() => {
-    const states = blocks.map((block) => attendBlock(heads, block));
+    const keyHeads = heads.k.shape[1]!;
+    const states = blocks.map((block) =>
+      tidy(() => {
+        const turned = {
+          q: toHeads(heads.q, block, keyHeads),
+          k: toHeads(heads.k, block, keyHeads),
+          v: toHeads(heads.v, block, keyHeads),
+        };
+        return attend(turned, block.mask, scoresBytes);
+      }),
+    );
     const output = joinRows(states.map(({ o }, i) => toRows(o, blocks[i]!, heads.q.shape[1]!)));
-    return { output: reshape(output, [output.shape[0]!, -1]), blocks: states };
+    return { output: reshape(output, [output.shape[0]!, -1]), states };
   });
 
 /** dOutput [N, H·E] → gradients of rotated q [N, H, E], rotated k and v [N, K, E]. */
 export const attentionBackward = (
   dOutput: Tensor,
-  { k: { shape: kShape }, q: { shape: qShape } }: Heads,
-  states: readonly BlockState[],
+  heads: Pick<Heads, 'q' | 'k'>,
+  states: readonly AttendState[],
   blocks: readonly AttentionBlock[],
+  scoresBytes?: number,
 ): Heads =>
   tidy(() => {
-    const [rows, headCount, width] = qShape as [number, number, number];
-    const keyHeads = kShape[1]!;
-    const dOut = reshape(dOutput, [rows, headCount, width]);
-    const parts = blocks.map((block, i) => {
-      const d = backBlock(toHeads(dOut, block, keyHeads), states[i]!);
-      return {
-        q: toRows(d.q, block, headCount),
-        k: toRows(d.k, block, keyHeads),
-        v: toRows(d.v, block, keyHeads),
-      };
-    });
-    return {
-      q: joinRows(parts.map((p) => p.q)),
-      k: joinRows(parts.map((p) => p.k)),
-      v: joinRows(parts.map((p) => p.v)),
-    };
-  });
-
-const attendBlock = (heads: Heads, block: AttentionBlock): BlockState =>
-  tidy(() => {
+    const headCount = heads.q.shape[1]!;
     const keyHeads = heads.k.shape[1]!;
-    const q = toHeads(heads.q, block, keyHeads);
-    const k = toHeads(heads.k, block, keyHeads);
-    const v = toHeads(heads.v, block, keyHeads);
-    const { tokens } = block;
-    const p = tidy(() => {
-      const scores = matmul(q, k, { transposeB: true }); // [S·K, G·T, T]
-      const masked = add(reshape(scores, [-1, tokens, tokens]), block.mask); // [S·H, T, T]
-      return reshape(softmax(masked), scores.shape);
-    });
-    return { q, k, v, p, o: matmul(p, v) };
-  });
-
-const backBlock = (dO: Tensor, { q, k, v, p, o }: BlockState): Heads =>
-  tidy(() => {
-    const dv = matmul(p, dO, { transposeA: true }); // [S·K, T, E]
-    const ds = tidy(() => {
-      const dp = matmul(dO, v, { transposeB: true }); // [S·K, G·T, T]
-      const along = sum(mul(dO, o), -1, true); // [S·K, G·T, 1]
-      return mul(p, sub(dp, along));
-    });
-    return { q: matmul(ds, k), k: matmul(ds, q, { transposeA: true }), v: dv };
+    const dOut = reshape(dOutput, heads.q.shape);
+    const parts = blocks.map((block, i) =>
+      tidy(() => {
+        const d = attendBackward(toHeads(dOut, block, keyHeads), states[i]!, block.mask, scoresBytes);
+        return {
+          q: toRows(d.q, block, headCount),
+          k: toRows(d.k, block, keyHeads),
+          v: toRows(d.v, block, keyHeads),
+        };
+      }),
+    );
+    return {
+      q: joinRows(parts.map(({ q }) => q)),
+      k: joinRows(parts.map(({ k }) => k)),
+      v: joinRows(parts.map(({ v }) => v)),
+    };
   });
 
 /** Rows of one block [N, h, E] → [S·K, h/K·T, E]. */
@@ -112,6 +84,4 @@ const toRows = (x: Tensor, { sequences, tokens }: AttentionBlock, heads: number)
     return reshape(turned, [sequences * tokens, heads, width]);
   });
 
-/** A block of one part is that part, as a handle of its own. */
-const joinRows = (parts: readonly Tensor[]): Tensor =>
-  parts.length === 1 ? parts[0]! : concat([...parts], 0);
+const joinRows = (parts: readonly Tensor[]): Tensor => (parts.length === 1 ? parts[0]! : concat(parts, 0));

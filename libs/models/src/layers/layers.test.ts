@@ -162,13 +162,37 @@ describe('attention', () => {
         (x) => run(x).attended.output,
         (x, dy) => {
           const { all, attended } = run(x);
-          return attentionBackward(dy, all, attended.blocks, context.blocks)[part];
+          return attentionBackward(dy, all, attended.states, context.blocks)[part];
         },
       );
       expect(error).toBeLessThan(close);
     });
     context.dispose();
   });
+
+  // Of 8-byte scores: one tile a key-value head, one a query, and some between.
+  test.each([8 * 32, 8 * 8, 8 * 24])(
+    'scores in tiles of %i bytes give the same, forward and backward',
+    (bytes) => {
+      const { context } = layout(lengths);
+      tidy(() => {
+        const inputs: Heads = {
+          q: random([rows, heads, width], 3),
+          k: random([rows, keyHeads, width], 4),
+          v: random([rows, keyHeads, width], 5),
+        };
+        const dy = random([rows, heads * width], 6);
+        const run = (scoresBytes?: number): Float64Array[] => {
+          const { output, states } = attention(inputs, context.blocks, scoresBytes);
+          const d = attentionBackward(dy, inputs, states, context.blocks, scoresBytes);
+          return [output, d.q, d.k, d.v].map(values);
+        };
+        const whole = run();
+        run(bytes).forEach((tiled, i) => expect(maxRelative(tiled, whole[i]!)).toBeLessThan(1e-12));
+      });
+      context.dispose();
+    },
+  );
 
   test('a sequence sees neither its future nor its neighbours', () => {
     const { context } = layout(lengths);

@@ -61,7 +61,7 @@ const attentionHalfBackward = (
       attentionBackward(
         lin.backward('self_attn.o_proj', attended.output, dx1),
         heads,
-        attended.blocks,
+        attended.states,
         batch.blocks,
       ),
     );
