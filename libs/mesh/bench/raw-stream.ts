@@ -51,7 +51,7 @@ async function measure(address: string): Promise<void> {
   };
   await time('warm-up', echo.call.count({ count: chunks / 8 }));
   await time('parsed', echo.call.count({ count: chunks }));
-  await time('raw', echo.raw.chat([{}] as never));
+  await time('raw', echo.raw.chat([{}]));
   echo.close();
   child.kill();
 }

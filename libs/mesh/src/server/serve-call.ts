@@ -74,7 +74,8 @@ async function serve(
         ? readAll(call as unknown as Readable, context.signal)
         : call.request;
       if (!method.responseStream) {
-        answer(null, await raceAbort(Promise.resolve(handler(request, context)), context.signal));
+        const response: unknown = await raceAbort(Promise.resolve(handler(request, context)), context.signal);
+        answer(null, response ?? {});
         return;
       }
       await writeAll(

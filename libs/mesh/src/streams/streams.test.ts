@@ -81,7 +81,7 @@ test('raw handlers and raw calls pass serialized messages as they are', async ()
   const sent = request.encode({ text: 'as it is' });
   for await (const { payload } of echo.call.chat([{ text: 'as it is' }]))
     expect(payload.equals(sent)).toBe(true);
-  for await (const bytes of echo.raw.chat([sent] as never)) {
+  for await (const bytes of echo.raw.chat([sent])) {
     expect(response.decode<EchoResponse>(bytes).payload.equals(sent)).toBe(true);
   }
   expect((await echo.call.collect([{ text: 'as it is' }])).index).toBe(sent.length);

@@ -61,7 +61,7 @@ export class Attempt {
     clearError(layout);
     if (this.#mode === undefined) this.checkStopFile();
     if (this.#mode !== undefined) return this.#finish(this.#stopped());
-    lease.renew({ phase: 'running' });
+    if (!lease.renew({ phase: 'running' })) return 'LOST';
     appendEvent(layout, { attempt: lease.attempt, state: 'RUNNING' });
     const log = openSync(layout.log, 'a');
     try {
@@ -91,7 +91,8 @@ export class Attempt {
     this.#ended.abort();
     // What the group may have left behind.
     this.#process.kill('SIGKILL');
-    if (this.#lost) {
+    // Whoever took over ended the process, and writes from here on.
+    if (this.#lost || !lease.renew()) {
       clearTimeout(this.#graceTimer);
       return 'LOST';
     }

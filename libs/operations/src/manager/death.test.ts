@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { alive, all, manager, stateDirectory } from '../testing/setup.ts';
@@ -113,4 +113,19 @@ test('an owner that hangs loses its lease, its worker ends, and another takes ov
     e.state === undefined ? [] : [`${e.attempt} ${e.state}`],
   );
   expect(states).toEqual(['0 QUEUED', '1 RUNNING', '2 RUNNING', '2 CANCELLED']);
+});
+
+test('an owner whose lease another has taken writes nothing when its process ends', async () => {
+  const stateDir = stateDirectory();
+  const operations = manager({ stateDir, leaseMs: 60_000 });
+  await operations.start({ id: 'a', kind: 'deaf', request: { ms: 60_000 } });
+  const pid = await workerPid(operations, 'a');
+  const { directory } = await operations.get('a');
+  const lease = JSON.parse(readFileSync(join(directory, 'lease-000001'), 'utf8')) as object;
+  writeFileSync(join(directory, 'lease-000002'), JSON.stringify({ ...lease, attempt: 2, owner: 'another' }));
+  const before = readFileSync(join(directory, 'events.jsonl'), 'utf8');
+  process.kill(pid, 'SIGKILL');
+  await expect.poll(() => alive(pid)).toBe(false);
+  await operations.close();
+  expect(readFileSync(join(directory, 'events.jsonl'), 'utf8')).toBe(before);
 });

@@ -51,7 +51,8 @@ export function spawnWorker(options: SpawnOptions): WorkerProcess {
     child.once('error', (error) => resolve({ code: null, signal: null, error }));
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
-  const [, , , input, output] = child.stdio;
+  // None where the process could not be started.
+  const [, , , input, output] = child.stdio ?? [];
   // A process that ends before it read or wrote all is seen by its exit, not by its pipes.
   for (const pipe of [input, output]) pipe?.on('error', () => {});
   let over = false;

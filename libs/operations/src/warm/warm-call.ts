@@ -124,8 +124,7 @@ export class WarmCall {
   }
 }
 
-export const callEnded = (): EmlocError =>
-  new EmlocError('CANCELLED', 'CALL_CANCELLED', 'the call was cancelled');
+const callEnded = (): EmlocError => new EmlocError('CANCELLED', 'CALL_CANCELLED', 'the call was cancelled');
 
 function reasonOf(signal: AbortSignal | undefined): EmlocError {
   const reason: unknown = signal?.reason;

@@ -7,7 +7,7 @@ import { defaultCancelGraceMs, defaultIdleMs, defaultMaxWaitingCalls } from '../
 import { FrameType, jsonFrame, jsonOf } from '../frames/frame.ts';
 import { errorFromJson, type ErrorJson } from '../error-json.ts';
 import type { CallOrder } from '../worker/order.ts';
-import { callEnded, WarmCall, type WarmCallOptions } from './warm-call.ts';
+import { WarmCall, type WarmCallOptions } from './warm-call.ts';
 import { WarmProcess } from './warm-process.ts';
 
 export interface WarmWorkerOptions {
@@ -62,7 +62,7 @@ export class WarmWorker {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#idle);
-    for (const call of this.#waiting.splice(0)) call.fail(callEnded());
+    for (const call of this.#waiting.splice(0)) call.fail(stopping());
     await this.#process?.end();
   }
 
@@ -117,6 +117,7 @@ export class WarmWorker {
       // Nothing more can be said over pipes that broke: the next call gets another process.
       this.#process = undefined;
       await process.end();
+      if (this.#closed) throw stopping();
       throw isReaderGone(error) ? await process.reasonOfDeath(call.over) : EmlocError.from(error);
     } finally {
       answered.abort();
@@ -137,3 +138,6 @@ export class WarmWorker {
 
 const isReaderGone = (error: unknown): boolean =>
   error instanceof EmlocError && error.reason === 'READER_GONE';
+
+const stopping = (): EmlocError =>
+  new EmlocError('UNAVAILABLE', 'SERVICE_STOPPING', 'the service is stopping', { mend: 'try again' });
