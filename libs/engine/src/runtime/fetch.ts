@@ -91,7 +91,7 @@ export function choosePackage(env: NodeJS.ProcessEnv = process.env): PackageChoi
     version: TENSORFLOW_VERSION,
     gpu,
     directory: `${name}-${TENSORFLOW_VERSION}-${gpu ? 'cuda' : 'cpu'}-${platform}-${arch}`,
-    neededBytes: gpu ? 10e9 : 1.4e9,
+    neededBytes: gpu ? 7e9 : 1.4e9,
   };
 }
 
