@@ -8,6 +8,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { EmlocError } from '@emloc/errors';
 import pg from 'pg';
 import { EmbeddedConnection, Gate } from './embedded-connection.ts';
+import { ensureDatabaseDirectory } from './fresh-directory.ts';
 import { lockDirectory } from './lock-directory.ts';
 
 /** Enough for the workflows of one coordinator; on the embedded database they take turns anyway. */
@@ -56,7 +57,9 @@ async function openEmbedded({ stateDir, onError }: DatabaseOptions): Promise<Dat
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
   try {
-    const database = await PGlite.create(join(directory, 'database'));
+    const data = join(directory, 'database');
+    await ensureDatabaseDirectory(data);
+    const database = await PGlite.create(data);
     const gate = new Gate();
     const pool = new pg.Pool({
       stream: () => new EmbeddedConnection(database, gate) as never,

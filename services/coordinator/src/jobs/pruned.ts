@@ -12,8 +12,12 @@ export function pruned(message: unknown): unknown {
 
 function isPresent(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0;
+  if (typeof value === 'string' && unspecified.test(value)) return false;
   return value !== undefined && value !== null;
 }
+
+/** An enum that was not set. */
+const unspecified = /^[A-Z][A-Z0-9_]*_UNSPECIFIED$/;
 
 /** A oneof `step` adds `step: 'header'`, the name of the field that is set; an optional `x` is a oneof `_x`. */
 function isMarker(key: string, value: unknown, message: Readonly<Record<string, unknown>>): boolean {

@@ -114,7 +114,8 @@ export class StageRunner {
     signal: AbortSignal,
   ): Promise<StageOutcome> {
     // A run that was resumed meanwhile (its end was lost in a crash) leaves the work to its successor.
-    if ((await this.#with.store.get(job.id)).attempt !== job.attempt) return { status: 'stopped', as: 'PAUSED' };
+    if ((await this.#with.store.get(job.id)).attempt !== job.attempt)
+      return { status: 'stopped', as: 'PAUSED' };
     const client = this.#with.clients.of(task.service);
     const isFirst = await this.#begin(job, task);
     const stopped = new AbortController();

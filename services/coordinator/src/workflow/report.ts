@@ -60,7 +60,7 @@ export function makeReport(job: Job, version: string, stages: readonly Stage[], 
     digests: {
       model: plan.outlook.modelDigest,
       dataset: plan.outlook.datasetDigest,
-      ...(plan.outlook.evalDatasetDigest === '' ? {} : { heldOut: plan.outlook.evalDatasetDigest }),
+      ...(spec.evalDataset === undefined ? {} : { heldOut: plan.outlook.evalDatasetDigest }),
       adapter: input.adapter.digest,
       adapterUncorrected: input.adapterUncorrected.digest,
       ...(compressed === undefined ? {} : { emulator: compressed.emulator.digest }),
