@@ -2,8 +2,9 @@
  * Time of a training pass (forward, loss, backward; no adapters) on random weights in the shape of SmolLM2-135M.
  *
  *   npx tsx libs/models/bench/training-step.ts [--tokens 110] [--rows 8] [--micro 2] [--labels 3] [--mode resident]
- *     [--rank-ratio 1] [--steps 3]
+ *     [--rank-ratio 1] [--keep mlp.gate_proj,mlp.up_proj] [--waves] [--steps 3]
  *
+ * `--waves`: one micro-batch after the other, else all go through a layer together.
  * `--rank-ratio 0.5` gives every linear factors that hold half of its parameters, as an emulator has.
  */
 import { liveTensors, readMemory, startEngine } from '@emloc/engine';
@@ -21,6 +22,7 @@ import {
   plainLinears,
   prepareBatch,
   architectureOf,
+  type LinearsFor,
 } from '../src/index.ts';
 
 const { values: args } = parseArgs({
@@ -32,6 +34,8 @@ const { values: args } = parseArgs({
     mode: { type: 'string', default: 'resident' },
     'rank-ratio': { type: 'string', default: '1' },
     steps: { type: 'string', default: '3' },
+    keep: { type: 'string', default: '' },
+    waves: { type: 'boolean', default: false },
   },
 });
 const n = (name: keyof typeof args): number => Number(args[name]);
@@ -62,24 +66,36 @@ const rows = Array.from({ length: n('rows') }, () => {
   const inputIds = Array.from({ length: n('tokens') }, () => random(49152));
   return { inputIds, labels: inputIds.map((id, t) => (t < inputIds.length - n('labels') ? -100 : id)) };
 });
+const keepOutputs = args.keep === '' ? [] : args.keep.split(',');
+const plain: LinearsFor = (_, w) => plainLinears(w);
 for (let step = 0; step < n('steps'); step++) {
   const micro = n('micro');
   const batches = Array.from({ length: rows.length / micro }, (_, i) =>
     prepareBatch(source.config, rows.slice(i * micro, (i + 1) * micro)),
   );
   const cpu0 = process.cpuUsage();
-  const t0 = performance.now();
-  const forward = await forwardPass(source, batches, (_, w) => plainLinears(w), { keepInputs: true });
-  const t1 = performance.now();
-  const loss = lossPass(source, batches, forward.hidden, { gradientScale: 1 / 24 });
-  forward.hidden.forEach((h) => h.dispose());
-  const t2 = performance.now();
-  await backwardPass(source, batches, forward.inputs, loss.dHidden, (_, w) => plainLinears(w));
-  const t3 = performance.now();
+  const t = [0, 0, 0];
+  let lossSum = 0;
+  for (const wave of args.waves ? batches.map((b) => [b]) : [batches]) {
+    const t0 = performance.now();
+    const forward = await forwardPass(source, wave, plain, { keepInputs: true, keepOutputs });
+    const t1 = performance.now();
+    const loss = lossPass(source, wave, forward.hidden, { gradientScale: 1 / 24 });
+    forward.hidden.forEach((h) => h.dispose());
+    const t2 = performance.now();
+    await backwardPass(source, wave, forward.inputs, loss.dHidden, plain);
+    const t3 = performance.now();
+    lossSum += loss.lossSum;
+    [t1 - t0, t2 - t1, t3 - t2].forEach((ms, i) => (t[i]! += ms));
+  }
   const cpu = process.cpuUsage(cpu0);
   batches.forEach((b) => b.dispose());
+  const [forwardMs, lossMs, backwardMs] = t.map((ms) => ms.toFixed(0));
+  const totalMs = t.reduce((a, b) => a + b, 0).toFixed(0);
+  const processorMs = ((cpu.user + cpu.system) / 1e3).toFixed(0);
   console.error(
-    `step ${step}: forward ${(t1 - t0).toFixed(0)} loss ${(t2 - t1).toFixed(0)} backward ${(t3 - t2).toFixed(0)} total ${(t3 - t0).toFixed(0)} ms, processor ${((cpu.user + cpu.system) / 1e3).toFixed(0)} ms, loss ${(loss.lossSum / loss.count).toFixed(3)}`,
+    `step ${step}: forward ${forwardMs} loss ${lossMs} backward ${backwardMs} total ${totalMs} ms, ` +
+      `processor ${processorMs} ms, loss sum ${lossSum.toFixed(3)}`,
   );
 }
 console.error(info.threads, 'threads', liveTensors(), readMemory());

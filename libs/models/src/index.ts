@@ -20,6 +20,7 @@ export {
   forwardPass,
   type ForwardOptions,
   type ForwardResult,
+  type LayerInput,
   type PassOptions,
 } from './model-pass.ts';
 export { lossPass, type LossResult, type MicroLoss } from './loss-pass.ts';

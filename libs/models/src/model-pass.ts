@@ -7,6 +7,7 @@
  * and the inside of one layer for one micro-batch.
  */
 import { keep, tidy, type Tensor } from '@emloc/engine';
+import { KeptOutputs } from './kept-outputs.ts';
 import type { Batch, LinearsFor, WeightSource } from './types.ts';
 
 export interface PassOptions {
@@ -17,11 +18,23 @@ export interface PassOptions {
 export interface ForwardOptions extends PassOptions {
   /** Keep every layer's inputs, as `backwardPass` needs them. */
   readonly keepInputs?: boolean;
+  /**
+   * With `keepInputs`: linears whose outputs are kept too, so that the backward need not recompute them. Time for
+   * memory: `mlp.gate_proj` and `mlp.up_proj` make two thirds of what is recomputed. Default: none.
+   */
+  readonly keepOutputs?: readonly string[];
+}
+
+/** What the backward of one layer needs of one micro-batch. */
+export interface LayerInput {
+  /** [N, D] */
+  readonly x: Tensor;
+  readonly outputs: KeptOutputs;
 }
 
 export interface ForwardResult {
-  /** `inputs[layer][micro]` [N, D]; empty unless they were to be kept. */
-  readonly inputs: Tensor[][];
+  /** `inputs[layer][micro]`; empty unless they were to be kept. */
+  readonly inputs: LayerInput[][];
   /** What comes out of the last layer, before the final norm: `hidden[micro]` [N, D]. */
   readonly hidden: Tensor[];
   dispose(): void;
@@ -32,26 +45,38 @@ export const forwardPass = async (
   source: WeightSource,
   batches: readonly Batch[],
   linearsFor: LinearsFor,
-  { keepInputs = false, afterLayer }: ForwardOptions = {},
+  { keepInputs = false, keepOutputs = [], afterLayer }: ForwardOptions = {},
 ): Promise<ForwardResult> => {
   const { architecture, config, activationDtype } = source;
-  const inputs: Tensor[][] = [];
+  const inputs: LayerInput[][] = [];
+  const inBf16 = source.computeDtype === 'bf16';
   let current = source.withEmbedding((embedding) =>
     batches.map(({ ids }) => keep(architecture.embed(embedding, ids, activationDtype))),
   );
   const dispose = (): void => {
-    inputs.forEach(disposeAll);
+    inputs.forEach(disposeInputs);
     disposeAll(current);
   };
   try {
     for (let layer = 0; layer < config.numLayers; layer++) {
+      const kept = current.map((x) => ({
+        x,
+        outputs: new KeptOutputs(keepInputs ? keepOutputs : [], inBf16),
+      }));
+      if (keepInputs) inputs.push(kept);
       const next = source.withLayer(layer, (w) =>
-        eachKept(batches, ({ context }, micro) =>
-          architecture.layerForward(current[micro]!, w, linearsFor(layer, w, micro), context, config),
-        ),
+        eachKept(batches, ({ context }, micro) => {
+          const { x, outputs } = kept[micro]!;
+          return architecture.layerForward(
+            x,
+            w,
+            outputs.record(linearsFor(layer, w, micro)),
+            context,
+            config,
+          );
+        }),
       );
-      if (keepInputs) inputs.push(current);
-      else disposeAll(current);
+      if (!keepInputs) disposeAll(current);
       current = next;
       await afterLayer?.(layer);
     }
@@ -69,7 +94,7 @@ export const forwardPass = async (
 export const backwardPass = async (
   source: WeightSource,
   batches: readonly Batch[],
-  inputs: Tensor[][],
+  inputs: readonly (readonly LayerInput[])[],
   dHidden: readonly Tensor[],
   linearsFor: LinearsFor,
   { afterLayer }: PassOptions = {},
@@ -81,9 +106,10 @@ export const backwardPass = async (
       const kept = inputs[layer]!;
       const next = source.withLayer(layer, (w) =>
         eachKept(batches, ({ context }, micro) => {
-          const lin = linearsFor(layer, w, micro);
-          const dx = architecture.layerBackward(kept[micro]!, current[micro]!, w, lin, context, config);
-          kept[micro]!.dispose();
+          const { x, outputs } = kept[micro]!;
+          const lin = outputs.replay(linearsFor(layer, w, micro));
+          const dx = architecture.layerBackward(x, current[micro]!, w, lin, context, config);
+          disposeInputs([kept[micro]!]);
           current[micro]!.dispose();
           return dx;
         }),
@@ -93,7 +119,7 @@ export const backwardPass = async (
     }
   } finally {
     disposeAll(current);
-    inputs.forEach(disposeAll);
+    inputs.forEach(disposeInputs);
   }
 };
 
@@ -110,3 +136,9 @@ const eachKept = <T>(items: readonly T[], make: (item: T, index: number) => Tens
 };
 
 const disposeAll = (tensors: readonly Tensor[]): void => tensors.forEach((t) => t.dispose());
+
+const disposeInputs = (inputs: readonly LayerInput[]): void =>
+  inputs.forEach(({ x, outputs }) => {
+    x.dispose();
+    outputs.dispose();
+  });

@@ -55,8 +55,13 @@ const lossOf = async (source: WeightSource, batches: Batch[], linearsFor: Linear
   return lossSum;
 };
 
-const wholeStep = async (source: WeightSource, batches: Batch[], linearsFor: LinearsFor) => {
-  const forward = await forwardPass(source, batches, linearsFor, { keepInputs: true });
+const wholeStep = async (
+  source: WeightSource,
+  batches: Batch[],
+  linearsFor: LinearsFor,
+  keepOutputs: readonly string[] = [],
+) => {
+  const forward = await forwardPass(source, batches, linearsFor, { keepInputs: true, keepOutputs });
   const loss = lossPass(source, batches, forward.hidden, { gradientScale: 1 });
   forward.hidden.forEach((h) => h.dispose());
   await backwardPass(source, batches, forward.inputs, loss.dHidden, linearsFor);
@@ -112,6 +117,44 @@ describe('a whole training pass', () => {
       expect(Math.abs(loss - results[0]!.loss)).toBeLessThan(1e-10);
       expect(Math.abs(gradient - results[0]!.gradient)).toBeLessThan(1e-10);
     }
+  });
+
+  test('gives the same where outputs of linears are kept, which are then not made again', async () => {
+    const source = open('streamed');
+    const batches = rows.map((row) => prepareBatch(source.config, [row], 'f64'));
+    const before = liveTensors().count;
+    const run = async (keepOutputs: readonly string[]) => {
+      let gradient = 0;
+      const calls: string[] = [];
+      await wholeStep(
+        source,
+        batches,
+        (layer, w, micro) => {
+          const lin = shifted('self_attn.q_proj', 0, 0, (sum) => (gradient += sum))(layer, w, micro);
+          return { ...lin, forward: (name, x) => (calls.push(name), lin.forward(name, x)) };
+        },
+        keepOutputs,
+      );
+      return { gradient, calls: calls.length };
+    };
+    const all = ['q', 'k', 'v', 'o']
+      .map((n) => `self_attn.${n}_proj`)
+      .concat(['mlp.gate_proj', 'mlp.up_proj']);
+    const recomputed = await run([]);
+    const kept = await run(all);
+    expect(kept.gradient).toBeCloseTo(recomputed.gradient, 12);
+    expect([recomputed.calls, kept.calls]).toEqual([4 * 4 * 13, 4 * 4 * 7]);
+    expect(liveTensors().count).toBe(before);
+
+    // Broken off with outputs in hand.
+    const options = { keepInputs: true, keepOutputs: all };
+    const afterLayer = (): void => {
+      throw new Error('enough');
+    };
+    await expect(forwardPass(source, batches, plain, { ...options, afterLayer })).rejects.toThrow('enough');
+    (await forwardPass(source, batches, plain, options)).dispose();
+    expect(liveTensors().count).toBe(before);
+    batches.forEach((b) => b.dispose());
   });
 
   test('leaves no tensor behind, not even when it is broken off', async () => {
