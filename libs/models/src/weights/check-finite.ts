@@ -24,20 +24,31 @@ export const checkFinite = async (model: ModelDirectory): Promise<void> => {
   }
 };
 
-/** Exponent bits all set: NaN or infinity. By words of two bytes (of four, for f32 and f64). */
+/** Exponent bits all set: NaN or infinity. */
 const firstNotFinite = (chunk: Uint8Array, dtype: DType): number => {
   switch (dtype) {
     case 'bf16':
-      return find16(chunk, 0x7f80);
+      return suspicious(chunk, 0x7f807f80, 0x00800080, 0x80008000, 1) ? find16(chunk, 0x7f80) : -1;
     case 'f16':
-      return find16(chunk, 0x7c00);
+      return suspicious(chunk, 0x7c007c00, 0x04000400, 0x80008000, 1) ? find16(chunk, 0x7c00) : -1;
     case 'f32':
-      return find32(chunk, 0x7f800000, 0, 1);
+      return suspicious(chunk, 0x7f800000, 0x00800000, 0x80000000, 1) ? find32(chunk, 0x7f800000, 1) : -1;
     case 'f64':
-      return find32(chunk, 0x7ff00000, 1, 2); // little-endian: the exponent is in the second word
+      return suspicious(chunk, 0x7ff00000, 0x00100000, 0x80000000, 2) ? find32(chunk, 0x7ff00000, 2) : -1;
     default:
       return -1;
   }
+};
+
+/**
+ * Word by word without a branch: an exponent of ones alone, plus one in its lowest place, carries into the sign's
+ * place. Of f64 only every second word has an exponent (the files are little-endian).
+ */
+const suspicious = (chunk: Uint8Array, mask: number, one: number, sign: number, step: 1 | 2): boolean => {
+  const words = new Uint32Array(chunk.buffer, chunk.byteOffset, chunk.byteLength >>> 2);
+  let seen = 0;
+  for (let i = step - 1; i < words.length; i += step) seen |= ((words[i]! & mask) + one) | 0;
+  return (seen & sign) !== 0 || chunk.byteLength % 4 !== 0; // a last half word is looked at by itself
 };
 
 const bytesPerWord = (dtype: DType): number => (dtype === 'f64' ? 8 : dtype === 'f32' ? 4 : 2);
@@ -48,9 +59,9 @@ const find16 = (chunk: Uint8Array, mask: number): number => {
   return -1;
 };
 
-const find32 = (chunk: Uint8Array, mask: number, first: number, step: number): number => {
+const find32 = (chunk: Uint8Array, mask: number, step: 1 | 2): number => {
   const words = new Uint32Array(chunk.buffer, chunk.byteOffset, chunk.byteLength / 4);
-  for (let i = first; i < words.length; i += step) if ((words[i]! & mask) === mask) return (i - first) / step;
+  for (let i = step - 1; i < words.length; i += step) if ((words[i]! & mask) === mask) return (i / step) | 0;
   return -1;
 };
 
