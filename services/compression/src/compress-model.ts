@@ -108,7 +108,7 @@ async function gramsOf(
     case 'file':
       return { layers: readGramLayers(openGramFile(statistics.path), linears), summary: undefined };
     case 'stream':
-      return receiveGrams(context.input, statistics.addresses.length, await model.digest());
+      return receiveGrams(context.input, Math.max(1, statistics.addresses.length), await model.digest());
   }
 }
 

@@ -16,7 +16,9 @@ export function pullGrams(config: MeshConfig, logger: Logger): NonNullable<KindO
   return ({ request, traceparent }, signal) => {
     const { statistics, memoryBudgetBytes } = request as CompressionRequest;
     if (statistics.kind !== 'stream') return nothing();
-    const { addresses, message } = statistics;
+    const { message } = statistics;
+    const addresses =
+      statistics.addresses.length === 0 ? [config.addresses.calibration] : statistics.addresses;
     const connections = addresses.map((address) =>
       connect<CalibrationClient>({
         address,

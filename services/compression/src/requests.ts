@@ -19,7 +19,7 @@ export type StatisticsRequest =
   | { readonly kind: 'file'; readonly path: string }
   | {
       readonly kind: 'stream';
-      /** A shard each. */
+      /** A shard each; empty: the calibration service of this mesh, wherever it is when its Grams are pulled. */
       readonly addresses: readonly string[];
       /** emloc.calibration.v1.CalibrateRequest as the caller gave its parts, without shard fields. */
       readonly message: { readonly model: object; readonly options: object };
@@ -55,7 +55,6 @@ interface StartCompressionMessage {
 export async function readCompression(
   message: StartCompressionMessage,
   sources: SourceResolver,
-  ownCalibration: string,
 ): Promise<CompressionRequest> {
   const request = new Fields(message);
   const model = await sources.resolve(request.required('model'));
@@ -65,8 +64,7 @@ export async function readCompression(
     model: model.path,
     ratios: readRatios(options),
     method,
-    statistics:
-      method === 'svd' ? { kind: 'none' } : await readStatistics(message, request, sources, ownCalibration),
+    statistics: method === 'svd' ? { kind: 'none' } : await readStatistics(message, request, sources),
     memoryBudgetBytes: readMemoryBudget(request),
   };
 }
@@ -92,7 +90,6 @@ async function readStatistics(
   message: StartCompressionMessage,
   request: Fields,
   sources: SourceResolver,
-  ownCalibration: string,
 ): Promise<StatisticsRequest> {
   const statistics = request.required('statistics');
   const source = statistics.message('source');
@@ -100,11 +97,10 @@ async function readStatistics(
   const calibration = statistics.required('calibration');
   const options = calibration.required('options');
   for (const name of ['shardIndex', 'shardCount']) options.forbid(name, 'the number of addresses decides');
-  const addresses = calibration.texts('addresses', maxShards);
   const parts = { model: message.model, options: message.statistics?.calibration?.options ?? {} };
   return {
     kind: 'stream',
-    addresses: addresses.length === 0 ? [ownCalibration] : addresses,
+    addresses: calibration.texts('addresses', maxShards),
     message: parts,
     dataset: await readDataset(options.required('dataset'), sources),
     samples: options.integer('samples', { min: 1, max: 100_000 }),

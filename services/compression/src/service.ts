@@ -12,7 +12,6 @@ export const compressionImplementation = (context: StageContext): Implementation
   }),
   async startCompression(message: Parameters<typeof readCompression>[0]) {
     const id = readOperationId(new Fields(message));
-    const { calibration } = context.config.addresses;
-    return context.start(id, 'compress', await readCompression(message, context.sources, calibration));
+    return context.start(id, 'compress', await readCompression(message, context.sources));
   },
 });
