@@ -78,7 +78,10 @@ export async function fineTune(run: JobRun): Promise<JobResult> {
 
   const adapters = { adapter: chosen.adapter, adapterUncorrected: trained.adapter };
   const result = { ...adapters, chosen: chosen.evaluation.name, candidates: evaluations, evaluation };
-  return { ...result, report: await run.report({ ...result, plan, compressed }) };
+  return {
+    ...result,
+    report: await run.report({ ...result, adapterCorrected: corrected?.adapter, plan, compressed }),
+  };
 }
 
 async function compress(run: JobRun, plan: JobPlan): Promise<CompressionResult | undefined> {

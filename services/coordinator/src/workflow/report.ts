@@ -16,6 +16,8 @@ export interface ReportInput {
   readonly compressed: CompressionResult | undefined;
   readonly adapter: ArtifactReference;
   readonly adapterUncorrected: ArtifactReference;
+  /** The best before the refinement; undefined where nothing was corrected. */
+  readonly adapterCorrected: ArtifactReference | undefined;
   readonly candidates: readonly CandidateEvaluation[];
   readonly chosen: string;
   readonly evaluation: EvaluationResult;
@@ -63,6 +65,7 @@ export function makeReport(job: Job, version: string, stages: readonly Stage[], 
       ...(spec.evalDataset === undefined ? {} : { heldOut: plan.outlook.evalDatasetDigest }),
       adapter: input.adapter.digest,
       adapterUncorrected: input.adapterUncorrected.digest,
+      adapterCorrected: input.adapterCorrected?.digest,
       ...(compressed === undefined ? {} : { emulator: compressed.emulator.digest }),
     },
     inference: { predictedPeakBytes: plan.outlook.inferencePeakBytes },
