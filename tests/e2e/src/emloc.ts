@@ -51,11 +51,16 @@ export class Workplace {
     return this.start(...args).done;
   }
 
-  /** The result of a command that has to work, parsed. */
+  /** A command that has to work. */
+  async succeed(...args: string[]): Promise<Outcome> {
+    const outcome = await this.run(...args);
+    if (outcome.code === 0) return outcome;
+    throw new Error(`emloc ${args.join(' ')} ended with ${outcome.code}:\n${outcome.stderr}`);
+  }
+
+  /** The same, its result parsed. */
   async json<T = Record<string, unknown>>(...args: string[]): Promise<T> {
-    const { code, stdout, stderr } = await this.run(...args, '--json');
-    if (code !== 0) throw new Error(`emloc ${args.join(' ')} ended with ${code}:\n${stderr}`);
-    return JSON.parse(stdout) as T;
+    return JSON.parse((await this.succeed(...args, '--json')).stdout) as T;
   }
 
   /** Processes that were started under this home, by process id; whoever started them. */
@@ -73,7 +78,7 @@ export class Workplace {
   }
 
   /** Resolves when no process is left; the test that waits has the time limit. */
-  async quiet(withinMs = 20_000): Promise<void> {
+  async quiet(withinMs = 60_000): Promise<void> {
     const until = Date.now() + withinMs;
     while (this.processes().length > 0) {
       if (Date.now() > until) throw new Error(`left running: ${this.processes().join(', ')}`);
@@ -92,7 +97,7 @@ export class Workplace {
 }
 
 /** Until `condition` holds, or the process has ended, or the time is up. */
-export async function until(running: Running, condition: () => boolean, withinMs = 90_000): Promise<void> {
+export async function until(running: Running, condition: () => boolean, withinMs = 240_000): Promise<void> {
   const end = Date.now() + withinMs;
   while (!condition()) {
     if (running.child.exitCode !== null)

@@ -1,12 +1,12 @@
 /** The local mesh: shared by terminals, started once, gone with the last of its users, whatever way they end. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { until, Workplace } from './emloc.ts';
 
-let work: Workplace;
-beforeEach(() => void (work = new Workplace()));
-afterEach(() => work.dispose());
+const work = new Workplace();
+afterEach(() => work.quiet());
+afterAll(() => work.dispose());
 
 const meshFile = (): { pid: number; addresses: Record<string, string> } =>
   JSON.parse(readFileSync(join(work.home, 'mesh.json'), 'utf8'));

@@ -11,7 +11,6 @@ export interface EvaluateOptions {
   readonly data: string;
   readonly choices?: string;
   readonly exactMatch: boolean;
-  readonly batchSize: number;
   readonly limit?: number;
   readonly maxSeqLength?: number;
   readonly precision?: 'f32' | 'bf16';
@@ -42,12 +41,6 @@ export const define: DefineCommand = (command, start) => {
       flags: '--limit <rows>',
       says: 'only the first so many rows (default: all)',
       parse: wholeNumber('--limit', 1, '100'),
-    },
-    {
-      flags: '--batch-size <rows>',
-      says: 'rows evaluated together',
-      parse: wholeNumber('--batch-size', 1, '2'),
-      default: 2,
     },
     maxSeqLengthOption,
     precisionOption,

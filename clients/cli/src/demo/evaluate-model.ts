@@ -6,7 +6,7 @@ import type { Source } from '../wire/artifact.ts';
 import type { OperationResult } from '../wire/operation.ts';
 import { present } from '../wire/present.ts';
 import type { Weights } from '../wire/stages.ts';
-import { microBatch, precision, sections, testFile } from './settings.ts';
+import { precision, sections, testFile } from './settings.ts';
 
 export interface Subject {
   readonly name: string;
@@ -43,7 +43,6 @@ export async function evaluateModel(
         dataset: { source: { path: testFile }, maxRows },
         choices: sections,
         exactMatch: false,
-        batchSize: microBatch,
         precision,
         weightLoading: 'WEIGHT_LOADING_RESIDENT',
       }),

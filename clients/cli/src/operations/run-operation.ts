@@ -21,6 +21,8 @@ export interface OperationRun {
   readonly id: string;
   /** Starts it, or lets it go on. */
   readonly begin: () => Promise<unknown>;
+  /** Where a run that goes on stood: its earlier events, its pause among them, are not looked at again. */
+  readonly fromCursor?: number;
   /** What Ctrl-C does: keep the checkpoint to go on from, or leave nothing. */
   readonly onInterrupt: 'pause' | 'delete';
   readonly onEvent?: (event: OperationEvent) => void;
@@ -58,7 +60,7 @@ export async function runOperation(
 async function watch(
   { output, signal }: CommandContext,
   operations: OperationClient,
-  { id, onInterrupt, onEvent }: OperationRun,
+  { id, fromCursor = 0, onInterrupt, onEvent }: OperationRun,
 ): Promise<OperationStateChanged> {
   const giveUp = new AbortController();
   const stop = (): void => {
@@ -73,7 +75,7 @@ async function watch(
     const events = resumeStream({
       open: (cursor, stopped) => operations.watchOperation({ id, afterCursor: cursor }, { signal: stopped }),
       cursorOf: ({ event }) => event.cursor,
-      from: 0,
+      from: fromCursor,
       signal: giveUp.signal,
     });
     for await (const { event } of events) {

@@ -31,7 +31,6 @@ export async function evaluate(context: CommandContext, options: EvaluateOptions
         dataset: { source: await files.input(options.data), maxSeqLength, maxRows: options.limit },
         ...toChoices(choices),
         exactMatch: options.exactMatch,
-        batchSize: options.batchSize,
         precision: toPrecision(options.precision),
       }),
     finish: async (result) => {

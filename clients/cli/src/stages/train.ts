@@ -71,6 +71,10 @@ export async function train(
   await withSession(context, options, async (session) => {
     const id = paused ?? newId('train');
     const { connections, files } = session;
+    const before =
+      paused === undefined
+        ? undefined
+        : await (await connections.operations('training')).getOperation({ id });
     const begin = async (): Promise<unknown> =>
       paused === undefined
         ? (await connections.stage('training')).startTraining(await request(id, files))
@@ -81,6 +85,7 @@ export async function train(
         service: 'training',
         id,
         begin,
+        fromCursor: before?.operation.cursor,
         onInterrupt: 'pause',
       });
       context.output.endProgress();

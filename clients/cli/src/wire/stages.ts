@@ -105,7 +105,6 @@ export type StartEvaluationRequest = Starts &
     readonly choices?: readonly string[];
     readonly choiceIds?: readonly { readonly ids: readonly number[] }[];
     readonly exactMatch?: boolean;
-    readonly batchSize?: number;
     readonly precision?: Precision;
     readonly weightLoading?: WeightLoading;
   };
