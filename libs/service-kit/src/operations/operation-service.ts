@@ -5,7 +5,8 @@ import { isFinal, type Operation, type OperationManager } from '@emloc/operation
 import { Fields } from '../requests/fields.ts';
 import { eventToProto, fromProtoState, operationToProto } from './to-proto.ts';
 
-export function operationService(manager: OperationManager): ServiceEntry {
+/** `kinds`: those of this service; the directory that it shares with others holds theirs too. */
+export function operationService(manager: OperationManager, kinds: readonly string[]): ServiceEntry {
   const one = async (request: object, act: (id: string) => Promise<Operation>): Promise<object> => ({
     operation: operationToProto(await act(new Fields(request).requiredText('id', 128))),
   });

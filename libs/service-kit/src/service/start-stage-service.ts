@@ -64,7 +64,7 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
   ]);
   const manager = new OperationManager({
     stateDir: config.stateDir,
-    kinds: Object.fromEntries(kinds) as Record<string, KindOptions>,
+    kinds,
     maxConcurrent: config.maxOperations,
     env,
   });
@@ -93,7 +93,7 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
         service: options.service,
         implementation: options.implementation(context),
       },
-      operationService(manager),
+      operationService(manager, Object.keys(kinds)),
     ],
     tls: config.tls,
     limits: config.limits,
