@@ -8,7 +8,7 @@ export interface PackedRows {
 }
 
 /** Tokens of a micro-batch: enough to fill the multiplications, few enough for small activations. */
-export const packedTokens = 512;
+export const packedTokens = 256;
 
 export function packRows(rows: readonly TokenRow[], maxTokens = packedTokens): PackedRows[] {
   const order = rows

@@ -164,6 +164,27 @@ test('the chosen adapter is the best of all on the held-out rows, as each does a
   expect(liveTensors().count).toBe(before);
 });
 
+test('with many rows all candidates are screened on some, and the uncorrected one is always compared on all', async () => {
+  const { model, emulator } = await make();
+  const source = openWeights(model, { mode: 'streamed' });
+  using adapter = randomAdapter(model);
+  const many = Array.from({ length: 12 }, (_, i) => row(1, i + 2, 9, 3 + i, 7));
+  const choose = (screeningRows: number) =>
+    chooseAdapter({ original: model, emulator, source, adapter, rows: many, screeningRows });
+  const [screened, whole] = [await choose(4), await choose(12)];
+  expect(screened.scores.map(({ evaluation, isFinalist }) => [evaluation.rows, isFinalist]).sort()).toEqual(
+    [...Array(3).fill([12, true]), ...Array(4).fill([4, false])].sort(),
+  );
+  expect(screened.scores[0]?.isFinalist).toBe(true);
+  for (const [i, { evaluation, isFinalist }] of screened.scores.entries()) {
+    if (isFinalist) expect(evaluation.loss).toBeCloseTo(whole.scores[i]?.evaluation.loss ?? NaN, 5);
+  }
+  expect(whole.scores.every(({ isFinalist }) => isFinalist)).toBe(true);
+  screened.adapter.dispose();
+  whole.adapter.dispose();
+  source.close();
+});
+
 test('of equal candidates the plainest wins, and NaN never does', () => {
   const score = (name: string, loss: number) => ({ name, evaluation: { loss } });
   expect(bestOf([score('a', 1), score('b', 1)]).name).toBe('a');

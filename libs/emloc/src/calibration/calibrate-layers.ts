@@ -16,7 +16,7 @@ import { GramObserver } from './gram-observer.ts';
 export interface CalibrateOptions {
   /** Full names of the linears that need a Gram (all). */
   readonly modules?: ReadonlySet<string>;
-  /** Tokens that are multiplied at once (512). */
+  /** Tokens that are multiplied at once (256). */
   readonly tokensPerBatch?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CalibrateProgress) => void;

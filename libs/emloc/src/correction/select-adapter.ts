@@ -1,11 +1,11 @@
 /**
  * The choice by held-out loss: of the uncorrected adapter, stronger ones (the emulator underestimates) and the paper's
  * correction with several limits, the one with which the ORIGINAL does best. All candidates go through each layer
- * while it is loaded, so the choice costs one pass over the weights. Never worse than the uncorrected one.
+ * while it is loaded. Never worse on the held-out rows than the uncorrected one, which is compared on all of them.
  */
-import type { ModelDirectory, TokenRow, WeightSource } from '@emloc/models';
-import { evaluateVariants, type Evaluation } from '../evaluation/evaluate.ts';
-import type { SweepOptions } from '../evaluation/sweep.ts';
+import type { LinearsFor, ModelDirectory, TokenRow, WeightSource } from '@emloc/models';
+import { summarize, type Evaluation } from '../evaluation/evaluate.ts';
+import { sweep, type RowScore, type SweepOptions } from '../evaluation/sweep.ts';
 import { adapterLinears } from '../lora/adapter-linears.ts';
 import { LoraAdapter } from '../lora/lora-adapter.ts';
 import { correctAdapter, type Correction } from './correct-adapter.ts';
@@ -31,10 +31,18 @@ export interface ChooseRequest extends SweepOptions {
   readonly adapter: LoraAdapter;
   readonly rows: readonly TokenRow[];
   readonly recipes?: readonly CandidateRecipe[];
+  /** Rows on which all candidates are compared (16); only the best go through the others. */
+  readonly screeningRows?: number;
 }
+
+/** Of all candidates, those that are compared on every row; the first recipe is always one of them. */
+const finalists = 3;
+const defaultScreeningRows = 16;
 
 export interface CandidateScore {
   readonly recipe: CandidateRecipe;
+  /** Compared on every row? If not, `evaluation.rows` are the first of them. */
+  readonly isFinalist: boolean;
   readonly evaluation: Evaluation;
   readonly clampedRows?: number;
 }
@@ -50,7 +58,7 @@ export interface Choice {
 
 /** Corrects with each limit, evaluates every candidate on the original, and gives the best. */
 export async function chooseAdapter(request: ChooseRequest): Promise<Choice> {
-  const { source, adapter, rows, recipes = defaultRecipes } = request;
+  const { source, adapter, recipes = defaultRecipes } = request;
   const limits = recipes.flatMap((recipe) => (recipe.method === 'paper' ? [recipe.limit] : []));
   const corrections =
     limits.length === 0 ? [] : await correctAdapter({ ...request, limits, onProgress: undefined });
@@ -61,18 +69,48 @@ export async function chooseAdapter(request: ChooseRequest): Promise<Choice> {
       const strength = recipe.method === 'none' ? recipe.strength : 1;
       return adapterLinears(source, correctionOf(recipe)?.adapter ?? adapter, () => ({ strength }));
     });
-    const evaluations = await evaluateVariants(source, rows, variants, request);
+    const compared = await compare(request, variants);
     const scores = recipes.map((recipe, i): CandidateScore => {
       const clampedRows = correctionOf(recipe)?.clampedRows;
-      const evaluation = evaluations[i] as Evaluation;
-      return { recipe, evaluation, ...(clampedRows === undefined ? {} : { clampedRows }) };
+      return { recipe, ...(compared[i] as Compared), ...(clampedRows === undefined ? {} : { clampedRows }) };
     });
-    const { recipe: chosen } = bestOf(scores);
+    const { recipe: chosen } = bestOf(scores.filter(({ isFinalist }) => isFinalist));
     const correction = correctionOf(chosen);
     return { chosen, adapter: materialize(chosen, adapter, correction), scores, correction };
   } finally {
     for (const correction of corrections) correction.adapter.dispose();
   }
+}
+
+type Compared = Pick<CandidateScore, 'evaluation' | 'isFinalist'>;
+
+/** All on some rows, the best and the first on the rest: most of the price is in the rest. */
+async function compare(request: ChooseRequest, variants: readonly LinearsFor[]): Promise<Compared[]> {
+  const { source, rows, screeningRows = defaultScreeningRows } = request;
+  const few = variants.length <= finalists || rows.length <= screeningRows;
+  const first = few ? rows : rows.slice(0, screeningRows);
+  const screened = await sweep(source, first, variants, request);
+  const evaluations = screened.map((scores) => ({ evaluation: summarize(first, scores) }));
+  if (few) return evaluations.map(({ evaluation }) => ({ evaluation, isFinalist: true }));
+
+  const chosen = [0];
+  while (chosen.length < finalists) {
+    const others = evaluations.map((score, i) => ({ ...score, i })).filter(({ i }) => !chosen.includes(i));
+    chosen.push(bestOf(others).i);
+  }
+  const rest = rows.slice(first.length);
+  const final = await sweep(
+    source,
+    rest,
+    chosen.map((i) => variants[i] as LinearsFor),
+    request,
+  );
+  return evaluations.map(({ evaluation }, i) => {
+    const place = chosen.indexOf(i);
+    if (place === -1) return { evaluation, isFinalist: false };
+    const scores = [...(screened[i] as RowScore[]), ...(final[place] as RowScore[])];
+    return { evaluation: summarize(rows, scores), isFinalist: true };
+  });
 }
 
 /** The lowest held-out loss; the earlier one where two are equal. NaN never wins over a number. */

@@ -31,7 +31,7 @@ export interface RowScore {
   readonly correct: number;
 }
 
-const defaultStateBytes = 32 * 2 ** 20;
+export const defaultStateBytes = 32 * 2 ** 20;
 
 /** One list of row scores a variant, in the order of `rows`. */
 export async function sweep(

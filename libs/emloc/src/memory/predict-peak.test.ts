@@ -1,7 +1,8 @@
 import { openModel } from '@emloc/models';
 import { expect, test } from 'vitest';
 import { tinyLlama } from '../testing/fixture.ts';
-import { predictPeak, ratioThatFits, type MemorySpec, type Stage } from './predict-peak.ts';
+import { predictPeak, ratioThatFits, type Stage } from './predict-peak.ts';
+import type { MemorySpec } from './stage-sizes.ts';
 
 /** SmolLM2-135M's shape. */
 const small = openModel(tinyLlama);

@@ -64,7 +64,10 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
 }
 
 /** Inputs of layers kept for the backward pass at once, where weights are resident. */
-export const keptInputBytes = 96 * 2 ** 20;
+export const keptInputBytes = 48 * 2 ** 20;
+
+/** Logits, their gradient, and the converted part of the output matrix, a slice each. */
+export const headSliceBytes = 16 * 2 ** 20;
 
 /**
  * Micro-batches that go through a layer together. Visiting streamed weights is dear: all of them. Visiting resident
@@ -102,7 +105,10 @@ async function waveGradient(
   const pass = await forwardPass(source, batches, linears, { keepInputs: true, afterLayer });
   let dHidden: readonly Tensor[] = [];
   try {
-    const loss = lossPass(source, batches, pass.hidden, { gradientScale: weight });
+    const loss = lossPass(source, batches, pass.hidden, {
+      gradientScale: weight,
+      sliceBytes: headSliceBytes,
+    });
     dHidden = loss.dHidden;
     for (const h of pass.hidden) h.dispose();
     await breathe(signal);

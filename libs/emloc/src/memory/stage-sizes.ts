@@ -1,0 +1,119 @@
+/** Sizes that memory predictions are made of, from shapes alone. Letters: D hidden, F inside the MLP, H heads. */
+import { dtypeBytes } from '@emloc/tensor-stream';
+import { decoderLinears, type DecoderLinear, type HasArchitecture } from '../decoder-linears.ts';
+import { loraLayout } from '../lora/lora-layout.ts';
+import { selectTargets, type TargetModules } from '../lora/target-modules.ts';
+import { rankOf } from '../ratios/rank.ts';
+
+/** What a prediction depends on. Tokens are those of the rows that will really be used. */
+export interface MemorySpec {
+  readonly model: HasArchitecture;
+  /** Are bf16 weights converted to be multiplied (`halfPrecision() === 'cast'`)? */
+  readonly convertsWeights: boolean;
+  /** Of the largest micro-batch, all its rows together. */
+  readonly microBatchTokens: number;
+  /** Of the longest row. */
+  readonly sequenceTokens: number;
+  /** Micro-batches of a step (1). */
+  readonly microBatches?: number;
+  /** Labelled tokens of the micro-batches that go through the model together (all tokens). */
+  readonly labelledTokens?: number;
+  /** Of the emulator (1: none). */
+  readonly ratio?: number;
+  readonly lora?: { readonly r: number; readonly targetModules: TargetModules };
+  /** Of the calibration set. */
+  readonly calibrationTokens?: number;
+  /** Adapters that the choice compares (7). */
+  readonly candidates?: number;
+}
+
+export interface StageSizes {
+  /** The linears of one layer. */
+  readonly linears: readonly DecoderLinear[];
+  /** One hidden state of one token. */
+  readonly rowBytes: number;
+  readonly originalBytes: number;
+  readonly emulatorBytes: number;
+  /** One layer as it is stored, original. */
+  readonly layerBytes: number;
+  /** The output matrix as it is stored. */
+  readonly headBytes: number;
+  /** One layer converted to be multiplied; 0 where it need not be. */
+  readonly convertedLayerBytes: number;
+  readonly convertedEmulatorLayerBytes: number;
+  readonly largestLinearNumbers: number;
+  readonly gramBytes: number;
+  readonly largestGramBytes: number;
+  readonly loraBytes: number;
+}
+
+export function stageSizes({ model, convertsWeights, ratio = 1, lora }: MemorySpec): StageSizes {
+  const { config } = model;
+  const all = decoderLinears(model);
+  const linears = all.filter(({ layer }) => layer === 0);
+  const bytes = dtypeBytes[config.dtype];
+  const numbers = linears.map(({ inFeatures, outFeatures }) => inFeatures * outFeatures);
+  const layerNumbers = sumOf(numbers);
+  const emulatorNumbers = sumOf(linears.map((linear) => factorNumbers(linear, ratio)));
+  const headBytes = config.vocabSize * config.hiddenSize * bytes;
+  const ends = headBytes * (config.tieWordEmbeddings ? 1 : 2);
+  const converts = config.dtype === 'f16' || (config.dtype === 'bf16' && convertsWeights);
+  const grams = new Map(linears.map(({ inputGroup, inFeatures }) => [inputGroup, inFeatures ** 2 * 4]));
+  return {
+    linears,
+    rowBytes: config.hiddenSize * 4,
+    originalBytes: ends + layerNumbers * bytes * config.numLayers,
+    emulatorBytes: ends + emulatorNumbers * bytes * config.numLayers,
+    layerBytes: layerNumbers * bytes,
+    headBytes,
+    convertedLayerBytes: converts ? layerNumbers * 4 : 0,
+    convertedEmulatorLayerBytes: converts ? emulatorNumbers * 4 : 0,
+    largestLinearNumbers: Math.max(...numbers),
+    gramBytes: sumOf([...grams.values()]),
+    largestGramBytes: Math.max(...grams.values()),
+    loraBytes: lora === undefined ? 0 : 4 * loraLayout(selectTargets(all, lora.targetModules), lora.r).size,
+  };
+}
+
+const factorNumbers = ({ inFeatures, outFeatures }: DecoderLinear, ratio: number): number =>
+  ratio === 1
+    ? inFeatures * outFeatures
+    : rankOf(outFeatures, inFeatures, ratio) * (inFeatures + outFeatures);
+
+/** The inside of a layer for one micro-batch: gate, up and what becomes of them; queries, keys, values; scores. */
+export function insideForward(spec: MemorySpec, tokens = spec.microBatchTokens): number {
+  const { hiddenSize: D, intermediateSize: F } = spec.model.config;
+  return 4 * tokens * (5 * F + 8 * D) + 3 * scoreBytes(spec, tokens);
+}
+
+export function insideBackward(spec: MemorySpec): number {
+  const { hiddenSize: D, intermediateSize: F } = spec.model.config;
+  return 4 * spec.microBatchTokens * (9 * F + 14 * D) + 3 * scoreBytes(spec, spec.microBatchTokens);
+}
+
+const scoreBytes = ({ model, sequenceTokens }: MemorySpec, tokens: number): number =>
+  4 * model.config.numHeads * tokens * sequenceTokens;
+
+/** The end of the model: logits by slices, their gradient, and the converted part of the output matrix. */
+export function headSliceTotal(
+  spec: MemorySpec,
+  sizes: StageSizes,
+  sliceBytes: number,
+  gradient: boolean,
+): number {
+  const { vocabSize, dtype } = spec.model.config;
+  const rows = spec.labelledTokens ?? spec.microBatchTokens;
+  const slice = Math.min(sliceBytes, rows * vocabSize * 4);
+  const converted = dtype !== 'f32' && spec.convertsWeights ? Math.min(sliceBytes, 2 * sizes.headBytes) : 0;
+  return slice * (gradient ? 3 : 2) + converted;
+}
+
+/** Of the linear that needs most, in float64: the Gram and its factorisation, the weight's image, the eigenproblem. */
+export const decompositionBytes = ({ linears }: StageSizes): number =>
+  Math.max(
+    ...linears.map(
+      ({ inFeatures: i, outFeatures: o }) => 8 * (3 * i * i + 3 * o * i + 4 * Math.min(o, i) ** 2),
+    ),
+  );
+
+export const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
