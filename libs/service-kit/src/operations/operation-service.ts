@@ -29,7 +29,8 @@ export function operationService(manager: OperationManager, kinds: readonly stri
           pageToken: fields.text('pageToken'),
           state: fromProtoState((request as { state: string }).state),
         });
-        return { operations: page.operations.map(operationToProto), nextPageToken: page.nextPageToken ?? '' };
+        const own = page.operations.filter(({ kind }) => kinds.includes(kind));
+        return { operations: own.map(operationToProto), nextPageToken: page.nextPageToken ?? '' };
       },
       async *watchOperation(request: object, call: CallContext) {
         const fields = new Fields(request);

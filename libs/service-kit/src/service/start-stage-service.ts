@@ -58,10 +58,9 @@ export async function startStageService(options: StageServiceOptions): Promise<v
 async function start(options: StageServiceOptions, config: ServiceConfig, logger: Logger): Promise<void> {
   const { name, worker } = options;
   const env = { EMLOC_STORE_DIR: config.storeDir };
-  const kinds = Object.entries(options.kinds(config, logger)).map(([kind, rest]) => [
-    kind,
-    { ...rest, worker },
-  ]);
+  const kinds = Object.fromEntries(
+    Object.entries(options.kinds(config, logger)).map(([kind, rest]) => [kind, { ...rest, worker }]),
+  );
   const manager = new OperationManager({
     stateDir: config.stateDir,
     kinds,
