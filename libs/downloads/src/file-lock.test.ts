@@ -1,14 +1,13 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { withFileLock } from './file-lock.ts';
-
-const folder = (): string => mkdtempSync(join(tmpdir(), 'emloc-lock-'));
+import { temporaryDirectory } from './testing/temporary-directory.ts';
 
 test('work under one lock never overlaps, and the lock is gone after it', async () => {
-  const path = join(folder(), 'a.lock');
+  const path = join(temporaryDirectory(), 'a.lock');
   let inside = 0;
   let most = 0;
   const work = async (): Promise<void> => {
@@ -22,7 +21,7 @@ test('work under one lock never overlaps, and the lock is gone after it', async 
 });
 
 test('the lock of a process that died is taken over', async () => {
-  const path = join(folder(), 'a.lock');
+  const path = join(temporaryDirectory(), 'a.lock');
   const dead = spawnSync(process.execPath, ['-e', 'console.log(process.pid)']);
   const pid = Number(dead.stdout.toString());
   writeFileSync(path, JSON.stringify({ pid, host: hostname(), started: '1', token: 'x' }));
@@ -30,13 +29,13 @@ test('the lock of a process that died is taken over', async () => {
 });
 
 test('a process id that was given to another process does not hold a lock', async () => {
-  const path = join(folder(), 'a.lock');
+  const path = join(temporaryDirectory(), 'a.lock');
   writeFileSync(path, JSON.stringify({ pid: process.pid, host: hostname(), started: '1', token: 'x' }));
   if (process.platform === 'linux') expect(await withFileLock(path, async () => 'done')).toBe('done');
 });
 
 test('a wait ends with the signal, and with the time allowed', async () => {
-  const path = join(folder(), 'a.lock');
+  const path = join(temporaryDirectory(), 'a.lock');
   await withFileLock(path, async () => {
     await expect(withFileLock(path, async () => 1, { timeoutMs: 300 })).rejects.toMatchObject({
       reason: 'LOCK_TIMEOUT',
@@ -47,7 +46,7 @@ test('a wait ends with the signal, and with the time allowed', async () => {
 });
 
 test('work that throws frees the lock', async () => {
-  const path = join(folder(), 'a.lock');
+  const path = join(temporaryDirectory(), 'a.lock');
   await expect(withFileLock(path, async () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(existsSync(path)).toBe(false);
 });

@@ -1,11 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { unzipEntries } from './unzip.ts';
-
-const folder = (): string => mkdtempSync(join(tmpdir(), 'emloc-zip-'));
+import { readZipText, unzipEntries } from './unzip.ts';
+import { temporaryDirectory } from './testing/temporary-directory.ts';
 
 /** An archive of stored (uncompressed) files, by the format's own layout. */
 function zipOf(files: Record<string, string>, damage?: string): string {
@@ -35,13 +33,13 @@ function zipOf(files: Record<string, string>, damage?: string): string {
   end.writeUInt16LE(central.length, 10);
   end.writeUInt32LE(directory.length, 12);
   end.writeUInt32LE(offset, 16);
-  const path = join(folder(), 'a.zip');
+  const path = join(temporaryDirectory(), 'a.zip');
   writeFileSync(path, Buffer.concat([...locals, directory, end]));
   return path;
 }
 
 test('the selected files are written, under the names chosen', async () => {
-  const out = folder();
+  const out = temporaryDirectory();
   const zip = zipOf({ 'a/x.bin': 'hello', 'a/y.txt': 'no' });
   const seen: number[] = [];
   const files = await unzipEntries(zip, out, {
@@ -53,17 +51,26 @@ test('the selected files are written, under the names chosen', async () => {
   expect(seen.at(-1)).toBe(5);
 });
 
+test('a text is read by its name, and refused where it is damaged', async () => {
+  const files = { 'a/METADATA': 'Name: a', 'a/x': 'x' };
+  expect(await readZipText(zipOf(files), /^[^/]+\/METADATA$/)).toBe('Name: a');
+  expect(await readZipText(zipOf(files), /absent/)).toBeUndefined();
+  await expect(readZipText(zipOf(files, 'a/METADATA'), /METADATA/)).rejects.toMatchObject({
+    reason: 'BAD_ARCHIVE',
+  });
+});
+
 test('a damaged file is refused and not left behind', async () => {
-  const out = folder();
+  const out = temporaryDirectory();
   await expect(unzipEntries(zipOf({ x: 'hello' }, 'x'), out)).rejects.toMatchObject({ code: 'DATA_LOSS' });
   expect(readdirSync(out)).toEqual([]);
 });
 
 test('what is no archive, and what climbs out of the folder, is refused', async () => {
-  const text = join(folder(), 'a.zip');
+  const text = join(temporaryDirectory(), 'a.zip');
   writeFileSync(text, 'not a zip');
-  await expect(unzipEntries(text, folder())).rejects.toMatchObject({ reason: 'BAD_ARCHIVE' });
-  await expect(unzipEntries(zipOf({ '../x': 'hello' }), folder())).rejects.toMatchObject({
+  await expect(unzipEntries(text, temporaryDirectory())).rejects.toMatchObject({ reason: 'BAD_ARCHIVE' });
+  await expect(unzipEntries(zipOf({ '../x': 'hello' }), temporaryDirectory())).rejects.toMatchObject({
     reason: 'BAD_ARCHIVE',
   });
 });

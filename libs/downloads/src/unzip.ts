@@ -54,6 +54,28 @@ export async function unzipEntries(
   }
 }
 
+/** One small text file of the archive, the first whose name matches; undefined where there is none. */
+export async function readZipText(zip: string, matches: RegExp): Promise<string | undefined> {
+  const archive = await openPromise(zip, { autoClose: false }).catch((error: unknown) => {
+    throw unreadable(zip, error);
+  });
+  try {
+    for await (const entry of archive.eachEntry()) {
+      if (!matches.test(entry.fileName)) continue;
+      const pieces: Buffer[] = [];
+      for await (const piece of await archive.openReadStreamPromise(entry)) pieces.push(piece as Buffer);
+      const bytes = Buffer.concat(pieces);
+      if (crc32(bytes) !== entry.crc32) throw new Error(`checksum of ${entry.fileName} does not match`);
+      return bytes.toString('utf8');
+    }
+    return undefined;
+  } catch (error) {
+    throw unreadable(zip, error);
+  } finally {
+    archive.close();
+  }
+}
+
 async function selectEntries(
   archive: ZipFile,
   zip: string,
