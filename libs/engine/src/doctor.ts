@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { cacheDirectory, findPip } from '@emloc/downloads';
 import { EmlocError } from '@emloc/errors';
 import { toNumber } from './create.ts';
 import { chooseHalfPrecision, type HalfPrecision } from './half-precision.ts';
@@ -13,9 +14,7 @@ import { sum } from './ops/reduce.ts';
 import { ones } from './ops/shape.ts';
 import { choosePackage } from './runtime/fetch.ts';
 import { findRuntime, type RuntimeLocation } from './runtime/locate.ts';
-import { findPip } from './runtime/pip.ts';
 import {
-  cacheDirectory,
   compareVersions,
   cpuInfo,
   glibcVersion,
@@ -91,7 +90,7 @@ export async function doctor(): Promise<EngineReport> {
   const cpu = attempt(cpuInfo, { model: 'unknown', cores: 1, features: [] });
   const runtime = attempt(() => findRuntime(), undefined);
   const misnamed = problems.length > 0 && runtime === undefined;
-  const pip = attempt(() => findPip(), undefined);
+  const pip = await findPip().catch(() => undefined);
   const engine = runtime === undefined ? undefined : await tryEngine(note);
   const cache = attempt(readCache, { directory: '' });
   const memory = attempt(readMachineMemory, { totalBytes: totalmem(), availableBytes: freemem() });
@@ -152,7 +151,7 @@ export async function doctor(): Promise<EngineReport> {
     gpu: { seen, names: gpuNames, used: engine?.gpu !== undefined },
     memory,
     cache,
-    ...(pip && { pip }),
+    ...(pip && { pip: { command: [pip.command, ...pip.prefix].join(' '), version: pip.version } }),
     problems,
   };
 }

@@ -4,7 +4,7 @@
 export { startEngine, type EngineInfo, type EngineOptions } from './start.ts';
 export { ensureRuntime, type EnsureRuntimeOptions, type RuntimeProgress } from './runtime/fetch.ts';
 export { findRuntime, type RuntimeLocation } from './runtime/locate.ts';
-export { cacheDirectory, cpuInfo, usableCores, type CpuInfo } from './runtime/platform.ts';
+export { cpuInfo, usableCores, type CpuInfo } from './runtime/platform.ts';
 export type { DType } from '@emloc/tensor-stream';
 export { Tensor, liveTensors } from './tensor.ts';
 export { keep, tidy } from './tidy.ts';

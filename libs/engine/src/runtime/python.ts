@@ -6,14 +6,10 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDirectory } from './platform.ts';
+import { cacheDirectory, pythonCommands } from '@emloc/downloads';
 
 const KEEP_MS = 24 * 3600 * 1000;
 const ASK_TIMEOUT_MS = 30_000;
-
-/** Python's commands to try: the user's choice first. */
-export const pythonCommands = (env: NodeJS.ProcessEnv = process.env): string[] =>
-  env.EMLOC_PYTHON ? [env.EMLOC_PYTHON] : ['python3', 'python'];
 
 /** The directories of Python's `sys.path`; none where there is no Python. */
 export function pythonPaths(env: NodeJS.ProcessEnv = process.env): string[] {
