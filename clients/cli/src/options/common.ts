@@ -59,7 +59,7 @@ export const seedOption: OptionRow = {
 };
 
 export const maxSeqLengthOption: OptionRow = {
-  flags: '--max-seq-length <tokens>',
+  flags: '--max-length, --max-seq-length <tokens>',
   says: "cut rows to so many tokens (default: no cut; a row over the model's limit is an error)",
   parse: wholeNumber('--max-seq-length', 2, '512'),
 };

@@ -19,7 +19,7 @@ export interface TypedTraining {
   readonly maxGradNorm: number;
   readonly maxSteps?: number;
   readonly numTrainEpochs?: number;
-  readonly batchSize: number;
+  readonly perDeviceTrainBatchSize: number;
   readonly gradientAccumulationSteps: number;
   readonly maxSeqLength?: number;
   readonly groupByLength: boolean;
@@ -37,7 +37,7 @@ export function toTrainingOptions(typed: TypedTraining): TrainingOptions {
     learningRate: typed.learningRate,
     maxSteps: typed.maxSteps,
     numTrainEpochs: typed.numTrainEpochs,
-    batchSize: typed.batchSize,
+    batchSize: typed.perDeviceTrainBatchSize,
     gradientAccumulationSteps: typed.gradientAccumulationSteps,
     lrSchedulerType: `LR_SCHEDULER_TYPE_${typed.lrSchedulerType.toUpperCase()}`,
     warmupSteps: typed.warmupSteps,

@@ -104,9 +104,9 @@ export const batchOptions: readonly OptionRow[] = [
     parse: numberIn('--num-train-epochs', { min: 0, aboveMin: true }, '3'),
   },
   {
-    flags: '--batch-size <rows>',
+    flags: '--batch-size, --per-device-train-batch-size <rows>',
     says: 'rows of a micro-batch',
-    parse: wholeNumber('--batch-size', 1, '2'),
+    parse: wholeNumber('--per-device-train-batch-size', 1, '2'),
     default: 2,
   },
   {
