@@ -42,7 +42,6 @@ export * from './correction/correct-lora.ts';
 export * from './correction/correct-adapter.ts';
 export * from './correction/select-adapter.ts';
 export * from './merge/merge-model.ts';
-export * from './directory/write-directory.ts';
 export * from './memory/stage-sizes.ts';
 export * from './memory/predict-peak.ts';
 export * from './memory/measure-peak.ts';

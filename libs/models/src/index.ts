@@ -5,6 +5,7 @@
 export * from './types.ts';
 export { architectureOf, architectures, supportedModelTypes } from './architectures/index.ts';
 export { openModel } from './directory/open-model.ts';
+export { assertWritable, writeDirectory, type WriteOptions } from './directory/output-directory.ts';
 export {
   emulatorFile,
   emulatorInfoSchema,

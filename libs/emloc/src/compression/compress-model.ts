@@ -6,14 +6,13 @@
 import { join } from 'node:path';
 import { bytesOf } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { writeEmulatorInfo, type EmulatorInfo, type ModelDirectory } from '@emloc/models';
+import { writeDirectory, writeEmulatorInfo, type EmulatorInfo, type ModelDirectory } from '@emloc/models';
 import { SafetensorsWriter, type TensorInfo } from '@emloc/tensor-stream';
 import type { GramLayers, LayerGrams } from '../calibration/layer-grams.ts';
 import { breathe, throwIfCancelled } from '../cancel.ts';
 import { decoderLinears, type DecoderLinear } from '../decoder-linears.ts';
 import { copyModelFiles } from '../directory/copy-model-files.ts';
 import { StoredWeights } from '../directory/stored-weights.ts';
-import { writeDirectory } from '../directory/write-directory.ts';
 import {
   ratioRecord,
   resolveRatios,

@@ -7,6 +7,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { tensorFromBytes, toFloat32Array } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
+import { writeDirectory, type WriteOptions } from '@emloc/models';
 import {
   readSafetensorsHeader,
   readTensorBytes,
@@ -14,7 +15,6 @@ import {
   type SafetensorsFile,
 } from '@emloc/tensor-stream';
 import type { DecoderLinear } from '../decoder-linears.ts';
-import { writeDirectory, type WriteOptions } from '../directory/write-directory.ts';
 import type { AdapterHistory } from './adapter-history.ts';
 import { LoraAdapter } from './lora-adapter.ts';
 import { loraLayout } from './lora-layout.ts';

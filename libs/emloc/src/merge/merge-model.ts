@@ -6,12 +6,11 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { add, bytesOf, cast, matmul, mul, tidy, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import type { ModelDirectory } from '@emloc/models';
+import { writeDirectory, type ModelDirectory } from '@emloc/models';
 import { SafetensorsWriter } from '@emloc/tensor-stream';
 import { breathe } from '../cancel.ts';
 import { copyModelFiles } from '../directory/copy-model-files.ts';
 import { StoredWeights } from '../directory/stored-weights.ts';
-import { writeDirectory } from '../directory/write-directory.ts';
 import type { LoraAdapter, LoraFactors } from '../lora/lora-adapter.ts';
 import { isFiniteThroughout } from '../matrix.ts';
 

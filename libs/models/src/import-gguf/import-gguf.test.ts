@@ -1,17 +1,9 @@
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  truncateSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, truncateSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fromBf16Bits, readSafetensorsHeader, readTensorBytes, toF16Bits } from '@emloc/tensor-stream';
 import { expect, test } from 'vitest';
 import { openModel } from '../directory/open-model.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
 import { llama3Factors } from './architectures/rope-scaling.ts';
 import { importGguf } from './import-gguf.ts';
@@ -99,7 +91,7 @@ const metadata: Record<string, MetadataEntry> = {
   'tokenizer.chat_template': '{% for m in messages %}<|start|>{{ m.content }}<|end|>{% endfor %}',
 };
 
-const target = (): string => join(mkdtempSync(join(tmpdir(), 'emloc-import-')), 'out');
+const target = (): string => join(temporaryDirectory(), 'out');
 
 test('a file in f32 comes back as the model it was made of', async () => {
   const out = target();

@@ -9,9 +9,9 @@ import { basename, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EmlocError } from '@emloc/errors';
 import { SafetensorsWriter } from '@emloc/tensor-stream';
+import { assertWritable, writeDirectory, type WriteOptions } from '../directory/output-directory.ts';
 import { ggufArchitecture, type TensorTarget } from './architectures/index.ts';
 import { convertTensor, type StoredDType } from './convert-tensor.ts';
-import { refuseExisting, writeDirectory } from './output-directory.ts';
 import { readGguf, type GgufFile, type GgufTensor } from './read-gguf.ts';
 import { tokenizerFiles } from './tokenizer/tokenizer-files.ts';
 
@@ -44,7 +44,8 @@ export async function importGguf(
   outDir: string,
   options: ImportGgufOptions = {},
 ): Promise<ImportedModel> {
-  await refuseExisting(outDir, options.overwrite ?? false);
+  const output: WriteOptions = { overwrite: options.overwrite, field: '--output' };
+  assertWritable(outDir, output);
   const file = await readGguf(path);
   const fileName = basename(path);
   const architecture = ggufArchitecture(file, fileName);
@@ -61,7 +62,7 @@ export async function importGguf(
     const target = architecture.target(tensor, file, fileName);
     if (target) targets.set(tensor, target);
   }
-  return writeDirectory(outDir, options, async (dir) => {
+  return writeDirectory(outDir, output, async (dir) => {
     await writeWeights(file, targets, join(dir, 'model.safetensors'), dtype, options);
     for (const [name, content] of Object.entries(texts)) {
       await writeFile(join(dir, name), `${JSON.stringify(content, null, 2)}\n`);

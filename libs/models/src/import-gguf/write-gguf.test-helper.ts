@@ -1,7 +1,7 @@
 /** GGUF files for tests, written by the format's own layout (version 3, little-endian). */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
 export type MetadataEntry =
   string | number | boolean | { float: number } | readonly string[] | readonly number[];
@@ -35,7 +35,7 @@ export function writeGguf(
     ...infos,
   ]);
   const data = tensors.flatMap(({ bytes }) => [bytes, Buffer.alloc(-bytes.length & 31)]);
-  const path = join(mkdtempSync(join(tmpdir(), 'emloc-gguf-')), 'model.gguf');
+  const path = join(temporaryDirectory(), 'model.gguf');
   writeFileSync(path, Buffer.concat([header, Buffer.alloc(-header.length & 31), ...data]));
   return path;
 }

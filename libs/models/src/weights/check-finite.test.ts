@@ -1,8 +1,7 @@
 import { writeSafetensors } from '@emloc/tensor-stream';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import type { ModelDirectory } from '../types.ts';
 import { checkFinite } from './check-finite.ts';
 
@@ -21,7 +20,7 @@ const write = {
 test.each(['f64', 'f32', 'bf16', 'f16'] as const)(
   '%s: large, small and negative numbers pass, others are found',
   async (dtype) => {
-    const dir = mkdtempSync(join(tmpdir(), 'emloc-finite-'));
+    const dir = temporaryDirectory();
     const file = join(dir, 'model.safetensors');
     const check = (numbers: number[]): Promise<void> => {
       writeSafetensors(file, [{ name: 'w', dtype, shape: [numbers.length], bytes: write[dtype](numbers) }]);
@@ -32,6 +31,5 @@ test.each(['f64', 'f32', 'bf16', 'f16'] as const)(
     for (const bad of [NaN, Infinity, -Infinity])
       for (const at of [0, 3, 6])
         await expect(check(fine.map((x, i) => (i === at ? bad : x)))).rejects.toThrow(`at element ${at}`);
-    rmSync(dir, { recursive: true });
   },
 );
