@@ -100,10 +100,17 @@ async function readStatistics(
   const parts = { model: message.model, options: message.statistics?.calibration?.options ?? {} };
   return {
     kind: 'stream',
-    addresses: calibration.texts('addresses', maxShards),
+    addresses: readAddresses(calibration),
     message: parts,
     dataset: await readDataset(options.required('dataset'), sources),
     samples: options.integer('samples', { min: 1, max: 100_000 }),
     seed: options.integer('seed', { min: 0 }),
   };
+}
+
+/** A service works on one shard at a time: two shards at one address would wait for each other for ever. */
+function readAddresses(calibration: Fields): string[] {
+  const addresses = calibration.texts('addresses', maxShards);
+  if (new Set(addresses).size === addresses.length) return addresses;
+  throw calibration.wrong('addresses', 'names a service twice', 'give each service once');
 }

@@ -164,8 +164,12 @@ test("compression tells the calibration's own error, and that a service is not t
   await expect(compression.run('startCompression', start('c2', nowhere) as never)).rejects.toMatchObject({
     code: 'UNAVAILABLE',
   });
+  const twice = { addresses: ['a:1', 'a:1'], options: { dataset: rows('calib.jsonl') } };
+  await expect(compression.run('startCompression', start('c3', twice) as never)).rejects.toMatchObject({
+    field: 'statistics.calibration.addresses',
+  });
   await expect(
-    compression.call['startCompression']!({ operationId: 'c3', model, options: {} }),
+    compression.call['startCompression']!({ operationId: 'c4', model, options: {} }),
   ).rejects.toMatchObject({
     field: 'options.ratio',
   });
