@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -11,20 +10,19 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { ArtifactStore } from './artifact-store.ts';
 import { resultKey } from './canonical-json.ts';
 import { directoryDigest, fileDigest, type Digest } from './digest.ts';
+import { temporaryDirectory } from './testing/temporary-directory.ts';
 
-const folder = (): string => mkdtempSync(join(tmpdir(), 'emloc-store-'));
-const store = (): ArtifactStore => new ArtifactStore(join(folder(), 'store'));
+const store = (): ArtifactStore => new ArtifactStore(join(temporaryDirectory(), 'store'));
 const absent: Digest = `sha256:${'0'.repeat(64)}`;
 
 function directory(files: Record<string, string>): string {
-  const root = folder();
+  const root = temporaryDirectory();
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(join(root, path, '..'), { recursive: true });
     writeFileSync(join(root, path), content);
@@ -119,7 +117,7 @@ test('many processes may bring the same content at once', async () => {
   const root = directory({ a: 'x'.repeat(100_000), b: 'y' });
   const script = `import { ArtifactStore } from ${JSON.stringify(join(import.meta.dirname, 'artifact-store.ts'))};
     console.log((await new ArtifactStore(${JSON.stringify(s.root)}).putDirectory(${JSON.stringify(root)})).digest)`;
-  const path = join(folder(), 'put.mts');
+  const path = join(temporaryDirectory(), 'put.mts');
   writeFileSync(path, script);
   const cwd = import.meta.dirname;
   const runs = [1, 2, 3].map(() => text(spawn(process.execPath, ['--import', 'tsx', path], { cwd }).stdout));
@@ -158,7 +156,7 @@ test('collecting keeps what a result or the caller names, and what is young', as
 test('a copy for the user is writable and never replaces anything', async () => {
   const s = store();
   const { digest } = await s.putDirectory(directory({ 'sub/a': 'abc' }));
-  const target = join(folder(), 'out');
+  const target = join(temporaryDirectory(), 'out');
   await s.export(digest, target);
   writeFileSync(join(target, 'sub/a'), 'changed');
   await s.verify(digest);

@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { ByteTokenizer } from './byte-tokenizer.test-helper.ts';
 import { choiceRows, readChoices } from './choices.ts';
 import type { Row } from './rows.ts';
@@ -63,7 +63,9 @@ test('an answer that is no choice has no index; pre-tokenized rows take choices 
 });
 
 test('choices are read from a list or from lines', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'emloc-choices-')), 'c');
+  const folder = mkdtempSync(join(tmpdir(), 'emloc-choices-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'c');
   const read = (text: string): Promise<unknown> => (writeFileSync(path, text), readChoices(path));
   expect(await read('["a", "b c"]')).toEqual(['a', 'b c']);
   expect(await read('a\nb c\n')).toEqual(['a', 'b c']);

@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { datasetDigest, openDataset } from './open-dataset.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'emloc-rows-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let count = 0;
 const fileOf = (content: string | Uint8Array): string => {
   const path = join(folder, `${count++}.jsonl`);

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
 import { expect, test } from 'vitest';
 import '../testing/echo.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { fileDescriptors } from './file-descriptors.ts';
 
 const { FileDescriptorProto, FileDescriptorSet } = descriptor;
@@ -23,7 +23,7 @@ const protos = fileURLToPath(new URL('../../../../proto', import.meta.url));
 
 /** As protoc's own relatives make them, less what ours leave out. */
 function builtByBuf(directory: string): Map<string, File> {
-  const path = join(mkdtempSync(join(tmpdir(), 'emloc-buf-')), 'set.binpb');
+  const path = join(temporaryDirectory(), 'set.binpb');
   execFileSync(process.execPath, [buf, 'build', directory, '-o', path, '--exclude-source-info']);
   const { file } = FileDescriptorSet.toObject(FileDescriptorSet.decode(readFileSync(path)), {
     arrays: true,

@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ChannelCredentials, Client, type ServiceDefinition } from '@grpc/grpc-js';
@@ -9,6 +8,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { expect, onTestFinished, test } from 'vitest';
 import type { CallContext } from './handlers.ts';
 import { all, callEcho, serveEcho } from '../testing/echo.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
 const reflectionMain = createRequire(import.meta.url).resolve('@grpc/reflection');
 const reflectionProtos = join(dirname(reflectionMain), '..', 'proto');
@@ -75,7 +75,7 @@ test('health is answered within milliseconds while a call is slow, and turns wit
 });
 
 test('a Unix socket is its owner’s only, replaces a dead one, and never one that lives', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'emloc-mesh-')), 'echo.sock');
+  const path = join(temporaryDirectory(), 'echo.sock');
   writeFileSync(path, 'left over by a server that was killed');
   const server = await serveEcho({}, { address: `unix:${path}` });
   expect(statSync(path).mode & 0o777).toBe(0o600);

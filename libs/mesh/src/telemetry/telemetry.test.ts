@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import type { SpanLine } from './index.ts';
 
 const file = fileURLToPath(new URL('../testing/traced.ts', import.meta.url));
@@ -34,7 +34,7 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 test('one trace goes through caller, two services and the process of an operation: each span has its parent', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'emloc-trace-'));
+  const folder = temporaryDirectory();
   const env = { EMLOC_TRACE_FILE: folder };
   const last = start(['serve'], env);
   const first = start(['serve', await firstLine(last)], env);

@@ -1,8 +1,8 @@
 /** An authority and certificates for localhost, made by openssl for one test. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface Certificates {
   readonly ca: string;
@@ -10,7 +10,7 @@ export interface Certificates {
 }
 
 export function makeCertificates(): Certificates {
-  const directory = mkdtempSync(join(tmpdir(), 'emloc-tls-'));
+  const directory = temporaryDirectory();
   const at = (name: string): string => join(directory, name);
   const openssl = (...args: string[]): void => void execFileSync('openssl', args, { stdio: 'pipe' });
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];

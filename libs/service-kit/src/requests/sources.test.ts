@@ -1,11 +1,12 @@
-import { mkdirSync, mkdtempSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { Fields } from './fields.ts';
 import { sourceResolver } from './sources.ts';
 
-const top = realpathSync(mkdtempSync(join(tmpdir(), 'roots-')));
+const top = realpathSync(mkdtempSync(join(tmpdir(), 'emloc-roots-')));
+afterAll(() => rmSync(top, { recursive: true, force: true }));
 const root = join(top, 'models');
 mkdirSync(join(root, 'tiny'), { recursive: true });
 writeFileSync(join(top, 'secret'), '');

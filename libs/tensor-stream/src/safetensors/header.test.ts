@@ -1,11 +1,12 @@
-import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { readSafetensorsHeader } from './header.ts';
 import { readTensorBytes, readTensorChunks } from './read.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'emloc-safetensors-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let count = 0;
 
 function file(header: unknown, dataBytes: number, claimedLength?: bigint): string {

@@ -1,12 +1,11 @@
-import { mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readSafetensorsHeader } from './header.ts';
 import { readTensorBytes } from './read.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { SafetensorsWriter, writeSafetensors } from './write.ts';
 
-const folder = (): string => mkdtempSync(join(tmpdir(), 'emloc-write-'));
 const infos = [
   { name: 'odd', dtype: 'bf16', shape: [3] },
   { name: 'wide', dtype: 'f64', shape: [1] },
@@ -16,7 +15,7 @@ const infos = [
 const bytesOf = (n: number): Uint8Array => Uint8Array.from({ length: n }, (_, i) => (i * 31 + n) & 255);
 
 test('what is written in pieces and out of order is read back, mappable tensors on 64-byte borders', () => {
-  const path = join(folder(), 'a.safetensors');
+  const path = join(temporaryDirectory(), 'a.safetensors');
   const writer = new SafetensorsWriter(path, infos, { made: 'here "quoted" ü' });
   writer.write('row', bytesOf(64).subarray(40), 40);
   writer.write('odd', bytesOf(6));
@@ -39,7 +38,7 @@ test('what is written in pieces and out of order is read back, mappable tensors 
 });
 
 test('nothing is in place until all is written, and nothing is left after an abort', () => {
-  const out = folder();
+  const out = temporaryDirectory();
   const path = join(out, 'a.safetensors');
   const writer = new SafetensorsWriter(path, infos);
   writer.write('row', bytesOf(64).subarray(0, 63));
@@ -53,7 +52,7 @@ test('nothing is in place until all is written, and nothing is left after an abo
 });
 
 test('a wrong length, an unknown name, and a name twice are refused', () => {
-  const path = join(folder(), 'a.safetensors');
+  const path = join(temporaryDirectory(), 'a.safetensors');
   using writer = new SafetensorsWriter(path, infos);
   expect(() => writer.write('odd', bytesOf(7))).toThrow(/7 bytes at 0 do not fit odd, which has 6/);
   expect(() => writer.write('odd', bytesOf(6), 1)).toThrow(/do not fit/);
@@ -63,14 +62,14 @@ test('a wrong length, an unknown name, and a name twice are refused', () => {
 });
 
 test('a file that cannot fit on the disk is refused before it is written', () => {
-  const out = folder();
+  const out = temporaryDirectory();
   const huge = { name: 'x', dtype: 'f64', shape: [2 ** 49] } as const;
   expect(() => new SafetensorsWriter(join(out, 'a'), [huge])).toThrow(/do not fit on the disk/);
   expect(readdirSync(out)).toEqual([]);
 });
 
 test('a whole file at once, without any tensor too', () => {
-  const path = join(folder(), 'a.safetensors');
+  const path = join(temporaryDirectory(), 'a.safetensors');
   writeSafetensors(path, []);
   expect(readSafetensorsHeader(path).tensors.size).toBe(0);
   writeSafetensors(path, [{ name: 'x', dtype: 'u8', shape: [3], bytes: bytesOf(3) }]);
