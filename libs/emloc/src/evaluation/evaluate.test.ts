@@ -13,7 +13,7 @@ import {
 import { beforeAll, expect, test } from 'vitest';
 import { decoderLinears } from '../decoder-linears.ts';
 import { adapterLinears } from '../lora/adapter-linears.ts';
-import { loadAdapter, openAdapter } from '../lora/adapter-directory.ts';
+import { loadAdapter, openAdapter } from '../lora/open-adapter.ts';
 import { calibrationRows, temporaryDirectory, tinyLlama } from '../testing/fixture.ts';
 import { writeTinyModel } from '../testing/tiny-model.ts';
 import { evaluateChoices } from './choices.ts';

@@ -67,11 +67,9 @@ export function summarize(rows: readonly TokenRow[], scores: readonly RowScore[]
   };
 }
 
-/** A prompt without loss, then labelled tokens up to the end, not too many. */
-function isShortCompletion({ inputIds, labels = [] }: TokenRow): boolean {
-  const first = labels.findIndex((label, t) => t > 0 && label !== -100);
-  if (first < 1 || (first === 1 && labels[0] !== -100)) return false;
-  return (
-    inputIds.length - first <= shortCompletionTokens && labels.slice(first).every((label) => label !== -100)
-  );
+/** A prompt without loss, then one run of labelled tokens, not too many; what closes the turn after it may be unlabelled. */
+function isShortCompletion({ labels = [] }: TokenRow): boolean {
+  const labelled = labels.flatMap((label, t) => (label === -100 ? [] : [t]));
+  const [first = 0, last = 0] = [labelled[0], labelled.at(-1)];
+  return first > 0 && labelled.length <= shortCompletionTokens && last - first + 1 === labelled.length;
 }

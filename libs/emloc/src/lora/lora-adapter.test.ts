@@ -7,9 +7,11 @@ import { beforeAll, expect, test } from 'vitest';
 import { decoderLinears } from '../decoder-linears.ts';
 import { scaledAdapter } from '../correction/select-adapter.ts';
 import { temporaryDirectory, tinyLlama } from '../testing/fixture.ts';
-import { assertAdapterAgrees, loadAdapter, openAdapter, saveAdapter } from './adapter-directory.ts';
+import { assertAdapterAgrees } from './adapter-agreement.ts';
+import { loadAdapter, openAdapter } from './open-adapter.ts';
+import { saveAdapter } from './save-adapter.ts';
 import { LoraAdapter } from './lora-adapter.ts';
-import { parsePeftConfig, peftConfig } from './peft-config.ts';
+import { parsePeftConfig, peftConfig } from './peft-format.ts';
 import { selectTargets } from './target-modules.ts';
 
 beforeAll(() => startEngine());

@@ -216,7 +216,7 @@ test('1,000 steps leave nothing behind', async () => {
   adapter.dispose();
   source.close();
   expect(liveTensors().count).toBe(before);
-});
+}, 240_000);
 
 test('a checkpoint is whole or not there, and what is none is refused', async () => {
   const path = join(temporaryDirectory(), 'missing', 'checkpoint.safetensors');

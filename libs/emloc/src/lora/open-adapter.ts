@@ -3,26 +3,18 @@
  * `base_model.model.<module>.lora_A.weight` (r × d_in) and `….lora_B.weight` (d_out × r). What EMLoC did to an
  * adapter stands in the safetensors metadata, which PEFT passes over.
  */
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { tensorFromBytes, toFloat32Array } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { writeDirectory, type WriteOptions } from '@emloc/models';
-import {
-  readSafetensorsHeader,
-  readTensorBytes,
-  writeSafetensors,
-  type SafetensorsFile,
-} from '@emloc/tensor-stream';
+import { readSafetensorsHeader, readTensorBytes, type SafetensorsFile } from '@emloc/tensor-stream';
 import type { DecoderLinear } from '../decoder-linears.ts';
 import type { AdapterHistory } from './adapter-history.ts';
 import { LoraAdapter } from './lora-adapter.ts';
 import { loraLayout } from './lora-layout.ts';
-import { parsePeftConfig, peftConfig, type PeftSettings } from './peft-config.ts';
-import { selectTargets, targetModulesForPeft } from './target-modules.ts';
+import { adapterFiles, keyA, keyB, parsePeftConfig, type PeftSettings } from './peft-format.ts';
 
-const configName = 'adapter_config.json';
-const weightsName = 'adapter_model.safetensors';
+const { config: configName, weights: weightsName } = adapterFiles;
 
 /** An adapter directory, validated from its headers alone (no TensorFlow). */
 export interface AdapterDirectory {
@@ -32,9 +24,6 @@ export interface AdapterDirectory {
   readonly modules: readonly { readonly module: string; readonly a: string; readonly b: string }[];
   readonly file: SafetensorsFile;
 }
-
-const keyA = (module: string) => `base_model.model.${module}.lora_A.weight`;
-const keyB = (module: string) => `base_model.model.${module}.lora_B.weight`;
 
 export function openAdapter(dir: string): AdapterDirectory {
   if (statSync(join(dir, configName), { throwIfNoEntry: false }) === undefined) {
@@ -104,74 +93,6 @@ export function loadAdapter(
   return LoraAdapter.fromValues({ r, loraAlpha, loraDropout, targetModules }, layout, values, dtype);
 }
 
-export interface SaveAdapterOptions extends WriteOptions {
-  /** Name or path of the original model, as PEFT shall find it. */
-  readonly baseModel: string;
-  readonly history?: AdapterHistory;
-}
-
-/** Writes the directory as PEFT's `save_pretrained` does, whole or not at all. */
-export async function saveAdapter(
-  adapter: LoraAdapter,
-  out: string,
-  options: SaveAdapterOptions,
-): Promise<void> {
-  const { settings, layout } = adapter;
-  const targets = targetModulesForPeft(layout.modules, settings.targetModules);
-  const config = peftConfig({ ...settings, targetModules: targets, baseModel: options.baseModel });
-  const values = toFloat32Array(adapter.parameters);
-  const part = (name: string, shape: readonly [number, number], offset: number) => ({
-    name,
-    dtype: 'f32' as const,
-    shape,
-    bytes: bytesOfFloats(values.subarray(offset, offset + shape[0] * shape[1])),
-  });
-  await writeDirectory(out, options, (directory) => {
-    writeSafetensors(
-      join(directory, weightsName),
-      layout.modules.flatMap(({ module, inFeatures, outFeatures, aOffset, bOffset }) => [
-        part(keyA(module), [layout.r, inFeatures], aOffset),
-        part(keyB(module), [outFeatures, layout.r], bOffset),
-      ]),
-      { format: 'pt', ...(options.history === undefined ? {} : { emloc: JSON.stringify(options.history) }) },
-    );
-    writeFileSync(join(directory, configName), `${JSON.stringify(config, null, 2)}\n`);
-  });
-}
-
-export interface AdapterWishes {
-  readonly loraR: number;
-  readonly loraAlpha: number;
-  readonly targetModules: string | readonly string[];
-}
-
-/** Refuses an adapter to start from that has another rank, alpha or other modules than the run is to train. */
-export function assertAdapterAgrees(
-  adapter: AdapterDirectory,
-  linears: readonly DecoderLinear[],
-  { loraR, loraAlpha, targetModules }: AdapterWishes,
-): void {
-  const wanted = new Set(selectTargets(linears, targetModules).map(({ module }) => module));
-  const has = new Set(adapter.modules.map(({ module }) => module));
-  const missing = [...wanted].find((module) => !has.has(module));
-  const extra = [...has].find((module) => !wanted.has(module));
-  const differences: readonly (readonly [string, unknown, unknown, boolean])[] = [
-    ['lora_r', adapter.settings.r, loraR, adapter.settings.r !== loraR],
-    ['lora_alpha', adapter.settings.loraAlpha, loraAlpha, adapter.settings.loraAlpha !== loraAlpha],
-    ['target_modules', `without ${missing}`, 'chosen', missing !== undefined],
-    ['target_modules', `with ${extra}`, 'not chosen', extra !== undefined],
-  ];
-  for (const [field, found, wish, differs] of differences) {
-    if (!differs) continue;
-    throw new EmlocError(
-      'INVALID_ARGUMENT',
-      'ADAPTER_MISMATCH',
-      `the adapter to start from has ${field} ${String(found)}, the run ${String(wish)}`,
-      { field, value: basename(adapter.dir), mend: 'choose the options that the adapter was made with' },
-    );
-  }
-}
-
 function pairs(file: SafetensorsFile): AdapterDirectory['modules'] {
   const modules = new Set<string>();
   for (const key of file.tensors.keys()) {
@@ -238,6 +159,3 @@ function readFloats(file: SafetensorsFile, key: string): Float32Array {
   using t = tensorFromBytes(readTensorBytes(file, key), shape, dtype);
   return toFloat32Array(t);
 }
-
-const bytesOfFloats = (values: Float32Array): Uint8Array =>
-  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -1,6 +1,12 @@
-/** `adapter_config.json` as PEFT 0.21 writes and reads it. */
+/** PEFT's adapter format: names of files and tensors, and `adapter_config.json` as PEFT 0.21 writes and reads it. */
 import { EmlocError } from '@emloc/errors';
 import { z } from 'zod';
+
+export const adapterFiles = { config: 'adapter_config.json', weights: 'adapter_model.safetensors' } as const;
+
+/** Names of a module's factors: A is r × d_in, B is d_out × r. */
+export const keyA = (module: string): string => `base_model.model.${module}.lora_A.weight`;
+export const keyB = (module: string): string => `base_model.model.${module}.lora_B.weight`;
 
 export interface PeftSettings {
   readonly r: number;

@@ -1,0 +1,39 @@
+/** Does an adapter to start from agree with what the run is to train? */
+import { basename } from 'node:path';
+import { EmlocError } from '@emloc/errors';
+import type { DecoderLinear } from '../decoder-linears.ts';
+import type { AdapterDirectory } from './open-adapter.ts';
+import { selectTargets } from './target-modules.ts';
+
+export interface AdapterWishes {
+  readonly loraR: number;
+  readonly loraAlpha: number;
+  readonly targetModules: string | readonly string[];
+}
+
+/** Refuses an adapter to start from that has another rank, alpha or other modules than the run is to train. */
+export function assertAdapterAgrees(
+  adapter: AdapterDirectory,
+  linears: readonly DecoderLinear[],
+  { loraR, loraAlpha, targetModules }: AdapterWishes,
+): void {
+  const wanted = new Set(selectTargets(linears, targetModules).map(({ module }) => module));
+  const has = new Set(adapter.modules.map(({ module }) => module));
+  const missing = [...wanted].find((module) => !has.has(module));
+  const extra = [...has].find((module) => !wanted.has(module));
+  const differences: readonly (readonly [string, unknown, unknown, boolean])[] = [
+    ['lora_r', adapter.settings.r, loraR, adapter.settings.r !== loraR],
+    ['lora_alpha', adapter.settings.loraAlpha, loraAlpha, adapter.settings.loraAlpha !== loraAlpha],
+    ['target_modules', `without ${missing}`, 'chosen', missing !== undefined],
+    ['target_modules', `with ${extra}`, 'not chosen', extra !== undefined],
+  ];
+  for (const [field, found, wish, differs] of differences) {
+    if (!differs) continue;
+    throw new EmlocError(
+      'INVALID_ARGUMENT',
+      'ADAPTER_MISMATCH',
+      `the adapter to start from has ${field} ${String(found)}, the run ${String(wish)}`,
+      { field, value: basename(adapter.dir), mend: 'choose the options that the adapter was made with' },
+    );
+  }
+}
