@@ -50,7 +50,7 @@ const expectSucceeded = (job: JobMessage): void => {
 };
 
 /** Long enough to be caught in the middle. */
-const manySteps = 400;
+const manySteps = 200;
 
 test('a job ends with the best adapter and a valid report, in one trace over all processes', async () => {
   await startTelemetry({ service: 'test', env: { EMLOC_TRACE_FILE: mesh.traceDir } });
