@@ -1,6 +1,13 @@
 /** An evaluation on a data set as an operation. */
 import { choiceRows, type Choice } from '@emloc/datasets';
-import { evaluate, evaluateChoices, packedTokens, predictPeak, type ChoiceRow } from '@emloc/emloc';
+import {
+  evaluate,
+  evaluateChoices,
+  packedTokens,
+  predictPeak,
+  type ChoiceRow,
+  type SweepOptions,
+} from '@emloc/emloc';
 import { halfPrecision } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import type { ModelDirectory } from '@emloc/models';
@@ -45,29 +52,42 @@ export async function evaluateWeights(
     work: () =>
       withWeights(checked, request, async (source, adapter) => {
         const { signal } = context;
-        const steps = data.rows.length + choices.length;
-        const progress = new ProgressReporter(context, 'evaluate', steps);
-        const onProgress = ({ done }: { done: number }): void => progress.report(done);
-        const evaluation = await evaluate(source, adapter, data.rows, { signal, onProgress });
+        const scoresSuffice = !exactMatch && choicesHoldLabels(choices, data);
+        const rows = scoresSuffice ? [] : data.rows;
+        const progress = new ProgressReporter(context, 'evaluate', rows.length + choices.length);
+        const reporting = (before: number): SweepOptions => ({
+          signal,
+          onProgress: ({ done }) => progress.report(before + done),
+        });
+        const evaluation =
+          rows.length === 0 ? undefined : await evaluate(source, adapter, rows, reporting(0));
         const chosen =
           choices.length === 0
             ? undefined
-            : await evaluateChoices(source, adapter, choices, {
-                signal,
-                onProgress: ({ done }) => progress.report(data.rows.length + done),
-              });
-        const exact = exactMatch ? evaluation.exactMatch : undefined;
+            : await evaluateChoices(source, adapter, choices, reporting(rows.length));
+        const exact = exactMatch ? evaluation?.exactMatch : undefined;
+        const loss = evaluation?.loss ?? chosen?.loss ?? NaN;
         return {
-          loss: evaluation.loss,
-          perplexity: evaluation.perplexity,
-          rows: evaluation.rows,
-          tokens: evaluation.labelledTokens,
+          loss,
+          perplexity: Math.exp(loss),
+          rows: data.rows.length,
+          tokens: evaluation?.labelledTokens ?? chosen?.answerTokens ?? 0,
           exactMatch: exact?.accuracy,
           exactMatchRows: exact?.rows ?? 0,
           choiceAccuracy: chosen?.accuracy,
-          tokenAccuracy: evaluation.tokenAccuracy,
+          tokenAccuracy: evaluation?.tokenAccuracy,
         };
       }),
+  });
+}
+
+/** Are the labelled tokens of every row those of its right answer? Then the scores of the choices hold the loss, too. */
+function choicesHoldLabels(choices: readonly ChoiceRow[], { rows }: LoadedRows): boolean {
+  if (choices.length === 0) return false;
+  return choices.every(({ choices: ids, answer }, i) => {
+    const answerIds = ids[answer] ?? [];
+    const labelled = (rows[i]?.labels ?? []).filter((label) => label !== -100);
+    return labelled.length === answerIds.length && labelled.every((id, t) => id === answerIds[t]);
   });
 }
 

@@ -54,11 +54,13 @@ export const evaluationObject = (evaluation: EvaluationResult): Record<string, u
 });
 
 export function evaluationLines(evaluation: EvaluationResult): [string, Cell][] {
-  const { exactMatch, choiceAccuracy } = evaluation;
+  const { exactMatch, choiceAccuracy, tokenAccuracy } = evaluation;
   return [
     ['loss', formatNumber(evaluation.loss)],
     ['perplexity', formatNumber(evaluation.perplexity)],
-    ['token accuracy', formatNumber(evaluation.tokenAccuracy)],
+    ...(tokenAccuracy === undefined
+      ? []
+      : [['token accuracy', formatNumber(tokenAccuracy)] as [string, Cell]]),
     ...(exactMatch === undefined
       ? []
       : [

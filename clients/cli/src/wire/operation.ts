@@ -79,7 +79,7 @@ export interface EvaluationResult {
   readonly exactMatch?: number;
   readonly exactMatchRows: number;
   readonly choiceAccuracy?: number;
-  readonly tokenAccuracy: number;
+  readonly tokenAccuracy?: number;
 }
 
 export interface OperationResult {

@@ -20,6 +20,10 @@ export interface ChoiceEvaluation {
   readonly accuracy: number;
   /** Index of the chosen answer, a row each. */
   readonly chosen: readonly number[];
+  /** Mean cross entropy over the tokens of the right answers: what `evaluate` gives for rows labelled with them. */
+  readonly loss: number;
+  /** Tokens of the right answers. */
+  readonly answerTokens: number;
 }
 
 export async function evaluateChoices(
@@ -32,6 +36,7 @@ export async function evaluateChoices(
     throw new EmlocError('INVALID_ARGUMENT', 'NO_ROWS', 'there are no rows to choose for', { field: 'data' });
   }
   const chosen: number[] = [];
+  let logProbability = 0;
   for (const wave of waves(rows)) {
     const scores = await scoreContinuations(
       source,
@@ -39,11 +44,21 @@ export async function evaluateChoices(
       wave.map(({ promptIds, choices }) => ({ promptIds, continuations: choices })),
       { afterLayer: () => breathe(options.signal) },
     );
-    for (const row of scores) chosen.push(row.indexOf(Math.max(...row)));
+    for (const row of scores) {
+      logProbability += row[rows[chosen.length]?.answer ?? -1] ?? NaN;
+      chosen.push(row.indexOf(Math.max(...row)));
+    }
     options.onProgress?.({ done: chosen.length, rows: rows.length });
   }
   const right = chosen.filter((choice, i) => choice === rows[i]?.answer).length;
-  return { rows: rows.length, accuracy: right / rows.length, chosen };
+  const answerTokens = rows.reduce((sum, { choices, answer }) => sum + (choices[answer]?.length ?? 0), 0);
+  return {
+    rows: rows.length,
+    accuracy: right / rows.length,
+    chosen,
+    loss: -logProbability / answerTokens,
+    answerTokens,
+  };
 }
 
 /** Rows that go through a layer together: their tokens lie side by side, so they are what its inside must hold. */

@@ -124,6 +124,17 @@ test('the chosen answer is the one that a loss over it alone would choose', asyn
   const result = await evaluateChoices(source, undefined, rows);
   expect(result.chosen).toEqual(best);
   expect(result.accuracy).toBeCloseTo(20 / 60, 12);
+  // Labelled with an answer that is a choice, the rows have the loss that scoring the choices gives.
+  const answered = rows.map((row, i) => ({ ...row, answer: best[i] ?? 0 }));
+  const labelled = answered.map(({ promptIds, choices: ids, answer }) => {
+    const completion = ids[answer] ?? [];
+    const inputIds = [...promptIds, ...completion];
+    return { inputIds, labels: inputIds.map((id, t) => (t < promptIds.length ? -100 : id)) };
+  });
+  const { loss, answerTokens } = await evaluateChoices(source, undefined, answered);
+  const direct = await evaluate(source, undefined, labelled);
+  expect(loss).toBeCloseTo(direct.loss, 5);
+  expect(answerTokens).toBe(direct.labelledTokens);
   await expect(evaluateChoices(source, undefined, [])).rejects.toMatchObject({ reason: 'NO_ROWS' });
   source.close();
 });

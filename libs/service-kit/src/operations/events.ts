@@ -71,6 +71,7 @@ export interface CandidateEvaluation {
   readonly scale?: number;
   readonly loss: number;
   readonly chosen: boolean;
+  readonly rows: number;
 }
 
 export interface Notice {
@@ -135,7 +136,7 @@ export interface EvaluationResult {
   readonly exactMatch?: number;
   readonly exactMatchRows: number;
   readonly choiceAccuracy?: number;
-  readonly tokenAccuracy: number;
+  readonly tokenAccuracy?: number;
 }
 
 /** The result of one kind of operation, under the name that the contract's `oneof result` gives it. */
