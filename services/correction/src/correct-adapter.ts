@@ -200,7 +200,7 @@ function predict({ original, directory, heldOut }: Prepared): MemoryPrediction {
 
 const nameOf = (recipe: CandidateRecipe): string => describe(recipe).name;
 
-function describe(recipe: CandidateRecipe): Omit<CandidateEvaluation, 'loss' | 'chosen'> {
+function describe(recipe: CandidateRecipe): Omit<CandidateEvaluation, 'loss' | 'chosen' | 'rows'> {
   if (recipe.method === 'paper') {
     return { name: `paper λ=${recipe.limit}`, method: 'paper', maxCorrectionRatio: recipe.limit };
   }
