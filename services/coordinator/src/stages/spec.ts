@@ -47,6 +47,10 @@ export function compressionOf({ compression }: SpecFields): Message {
 /** Ratio 1: no emulator, LoRA on the original. */
 export const isUncompressed = ({ compression }: SpecFields): boolean => compression?.ratio === 1;
 
+/** Whether the final evaluation is to tell more than the loss. */
+export const asksForAnswers = ({ choices = [], choiceIds = [], exactMatch = false }: SpecFields): boolean =>
+  choices.length > 0 || choiceIds.length > 0 || exactMatch;
+
 export function trainingRows({ dataset, evalDataset, training }: SpecFields): Message {
   return evalDataset === undefined
     ? { ...dataset, split: split('SPLIT_PART_TRAIN', training?.seed) }

@@ -5,8 +5,10 @@
 import { EmlocError } from '@emloc/errors';
 import type {
   ArtifactReference,
+  CandidateEvaluation,
   CompressionResult,
   CorrectionResult,
+  EvaluationResult,
   OperationResult,
   StageResults,
 } from '@emloc/service-kit';
@@ -21,9 +23,15 @@ import {
   refinementRequest,
   trainingRequest,
 } from '../stages/requests.ts';
-import type { SpecFields } from '../stages/spec.ts';
+import { asksForAnswers, type SpecFields } from '../stages/spec.ts';
 import type { StageService } from '../stages/stage-clients.ts';
-import { chooseCandidate, correctionCandidates, toEvaluations, type Candidate } from './candidates.ts';
+import {
+  chooseCandidate,
+  correctionCandidates,
+  toEvaluations,
+  type Candidate,
+  type WrittenCandidate,
+} from './candidates.ts';
 import type { ReportInput } from './report.ts';
 
 /** One operation of a stage; `name` distinguishes several of one stage. */
@@ -69,19 +77,27 @@ export async function fineTune(run: JobRun): Promise<JobResult> {
   const candidates = await select(run, plan, { trained: trained.adapter, corrected, refined });
   const chosen = chooseCandidate(candidates);
   const evaluations = toEvaluations(candidates, chosen);
-  const request = evaluationRequest(spec, plan, chosen.adapter, 'evaluate');
-  const evaluation = await single(run, 'evaluate', 'evaluation', {
-    service: 'inference',
-    rpc: 'startEvaluation',
-    request,
-  });
-
+  const evaluation = await evaluate(run, plan, chosen);
   const adapters = { adapter: chosen.adapter, adapterUncorrected: trained.adapter };
   const result = { ...adapters, chosen: chosen.evaluation.name, candidates: evaluations, evaluation };
   return {
     ...result,
     report: await run.report({ ...result, adapterCorrected: corrected?.adapter, plan, compressed }),
   };
+}
+
+/** What the selection measured with the same request is not measured again. */
+async function evaluate(
+  run: JobRun,
+  plan: JobPlan,
+  { adapter, measured }: WrittenCandidate,
+): Promise<EvaluationResult> {
+  if (measured !== undefined && !asksForAnswers(run.spec)) {
+    await run.skip('evaluate', 'measured when it was selected');
+    return measured;
+  }
+  const request = evaluationRequest(run.spec, plan, adapter, 'evaluate');
+  return single(run, 'evaluate', 'evaluation', { service: 'inference', rpc: 'startEvaluation', request });
 }
 
 async function compress(run: JobRun, plan: JobPlan): Promise<CompressionResult | undefined> {
@@ -126,6 +142,8 @@ async function refine(
     .adapter;
 }
 
+type Method = CandidateEvaluation['method'];
+
 interface Made {
   readonly trained: ArtifactReference;
   readonly corrected: CorrectionResult | undefined;
@@ -139,7 +157,7 @@ async function select(
   { trained, corrected, refined }: Made,
 ): Promise<Candidate[]> {
   const results: OperationResult[] = [];
-  const measure = async (name: string, adapter: ArtifactReference): Promise<number> => {
+  const measure = async (name: string, adapter: ArtifactReference): Promise<EvaluationResult> => {
     const request = evaluationRequest(run.spec, plan, adapter, 'select');
     const result = await run.operate('select', {
       service: 'inference',
@@ -148,31 +166,24 @@ async function select(
       name,
     });
     results.push(result);
-    return required(result, 'evaluation').loss;
+    return required(result, 'evaluation');
   };
   const candidates = corrected === undefined ? [] : correctionCandidates(corrected);
   if (candidates.length === 0) {
-    const loss = await measure('uncorrected', trained);
-    candidates.push({ evaluation: { name: 'none', method: 'none', loss }, adapter: trained });
+    const measured = await measure('uncorrected', trained);
+    candidates.push({ ...candidate('none', 'none', measured), adapter: trained });
     if (corrected !== undefined) {
-      const name = corrected.chosen;
       const { maxCorrectionRatio = 3 } = run.spec;
-      const evaluation = {
-        name,
-        method: 'paper',
-        maxCorrectionRatio,
-        loss: await measure('corrected', corrected.adapter),
-      } as const;
-      candidates.push({ evaluation, adapter: corrected.adapter });
+      const made = candidate(corrected.chosen, 'paper', await measure('corrected', corrected.adapter));
+      const evaluation = { ...made.evaluation, maxCorrectionRatio };
+      candidates.push({ ...made, evaluation, adapter: corrected.adapter });
     }
   }
   if (refined !== undefined) {
-    const evaluation = {
-      name: 'refined',
-      method: 'refined',
-      loss: await measure('refined', refined),
-    } as const;
-    candidates.push({ evaluation, adapter: refined });
+    candidates.push({
+      ...candidate('refined', 'refined', await measure('refined', refined)),
+      adapter: refined,
+    });
   }
   await run.finish(
     'select',
@@ -181,6 +192,11 @@ async function select(
   );
   return candidates;
 }
+
+const candidate = (name: string, method: Method, measured: EvaluationResult) => ({
+  evaluation: { name, method, loss: measured.loss, rows: measured.rows },
+  measured,
+});
 
 /** A stage that is one operation. */
 async function single<K extends keyof StageResults>(
