@@ -47,3 +47,4 @@ export * from './merge/merge-model.ts';
 export * from './memory/stage-sizes.ts';
 export * from './memory/predict-peak.ts';
 export * from './memory/measure-peak.ts';
+export * from './memory/measure-inference.ts';

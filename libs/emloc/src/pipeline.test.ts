@@ -16,6 +16,8 @@ import {
   decoderLinears,
   evaluate,
   LoraAdapter,
+  measureInference,
+  measurePeak,
   mergeModel,
   parseTrainingOptions,
   train,
@@ -253,4 +255,23 @@ test('a merge that is cancelled, into a full directory, or that overflows leaves
   await expect(mergeModel({ model, adapter: huge, out })).rejects.toMatchObject({ reason: 'NOT_FINITE' });
   expect(existsSync(out)).toBe(false);
   expect(readdirSync(directory).sort()).toEqual(['emulator', 'model']);
+});
+
+test('memory is measured while work runs, and inference is measured as the baseline', async () => {
+  const { model } = await make();
+  const before = liveTensors().count;
+  const source = openWeights(model, { mode: 'resident' });
+  const inference = await measureInference(source, [rows.slice(0, 2), rows.slice(2)]);
+  expect(inference.peakBytes).toBeGreaterThan(inference.peakPrivateBytes);
+  expect(inference.peakPrivateBytes).toBeGreaterThan(0);
+  source.close();
+  expect(liveTensors().count).toBe(before);
+  const size = 64 * 2 ** 20;
+  const measured = await measurePeak((meter) => {
+    const bytes = new Uint8Array(size).fill(1);
+    meter.sample();
+    return bytes.length;
+  });
+  expect(measured.result).toBe(size);
+  expect(measured.peakPrivateBytes).toBeGreaterThan(size);
 });
