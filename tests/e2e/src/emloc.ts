@@ -63,6 +63,16 @@ export class Workplace {
     return JSON.parse((await this.succeed(...args, '--json')).stdout) as T;
   }
 
+  /** A mesh that stays until the function that comes back is called: commands in between need no start of their own. */
+  async up(): Promise<() => Promise<void>> {
+    const running = this.start('up');
+    await until(running, () => running.stdout().includes('grpcurl'));
+    return async () => {
+      running.child.kill('SIGINT');
+      await running.done;
+    };
+  }
+
   /** Processes that were started under this home, by process id; whoever started them. */
   processes(): number[] {
     return readdirSync('/proc')

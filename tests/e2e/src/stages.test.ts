@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensorsHeader } from '@emloc/tensor-stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { tinyLlama, until, Workplace, type Running } from './emloc.ts';
+import { tinyLlama, Workplace } from './emloc.ts';
 import {
   delta,
   distance,
@@ -18,7 +18,7 @@ import {
 } from './golden.ts';
 
 const work = new Workplace();
-let up: Running;
+let down: () => Promise<void>;
 
 const grams = work.path('grams.safetensors');
 const emulator = work.path('emulator');
@@ -46,13 +46,11 @@ beforeAll(async () => {
   writeCalibrationData(work.path('calib.jsonl'));
   mkdirSync(initial);
   writeInitialAdapter(initial);
-  up = work.start('up');
-  await until(up, () => up.stdout().includes('grpcurl'));
+  down = await work.up();
 });
 
 afterAll(async () => {
-  up.child.kill('SIGINT');
-  await up.done;
+  await down();
   await work.dispose();
 });
 
@@ -276,6 +274,50 @@ test('an emulator of another model and an adapter that was corrected already are
   );
   expect(again.code).toBe(1);
   expect(again.stderr).toMatch(/^error: --adapter: .* was corrected already/m);
+});
+
+test('--server: inputs are sent by digest, results come back the same', async () => {
+  const mesh = JSON.parse(readFileSync(join(work.home, 'mesh.json'), 'utf8')) as {
+    addresses: { coordinator: string };
+  };
+  const away = ['--server', mesh.addresses.coordinator];
+  const there = ['--model', tinyLlama, ...away];
+  await work.json(
+    'compress',
+    ...there,
+    '--statistics',
+    grams,
+    '--ratio',
+    '0.5',
+    '--output',
+    work.path('emulator-away'),
+  );
+  const weights = (directory: string): Buffer => readFileSync(join(directory, 'model.safetensors'));
+  expect(weights(work.path('emulator-away')).equals(weights(emulator))).toBe(true);
+  const far = await work.json(
+    'evaluate',
+    ...there,
+    '--adapter',
+    corrected,
+    '--data',
+    data,
+    '--precision',
+    'f32',
+  );
+  const near = await work.json(
+    'evaluate',
+    '--model',
+    tinyLlama,
+    '--adapter',
+    corrected,
+    '--data',
+    data,
+    '--precision',
+    'f32',
+  );
+  expect(far['loss']).toBe(near['loss']);
+  await work.json('merge', ...there, '--adapter', corrected, '--output', work.path('merged-away'));
+  expect(weights(work.path('merged-away')).equals(weights(merged))).toBe(true);
 });
 
 function readLines(

@@ -23,7 +23,10 @@ describe.skipIf(python === undefined)(name, () => {
   const data = work.path('train.jsonl');
   const probe = (JSON.parse(readFileSync(join(tinyLlama, 'probe.json'), 'utf8')) as { ids: number[] }).ids;
 
+  let down: () => Promise<void>;
+
   beforeAll(async () => {
+    down = await work.up();
     writeTrainingData(data);
     writeCalibrationData(work.path('calib.jsonl'));
     mkdirSync(work.path('initial'));
@@ -79,7 +82,10 @@ describe.skipIf(python === undefined)(name, () => {
     await work.json('merge', ...model, '--adapter', work.path('corrected'), '--output', work.path('merged'));
   });
 
-  afterAll(() => work.dispose());
+  afterAll(async () => {
+    await down();
+    await work.dispose();
+  });
 
   const golden = (tensor: string): Matrix => matrix(goldenTensors, tensor);
   const asMatrix = (logits: readonly number[]): Matrix => ({
