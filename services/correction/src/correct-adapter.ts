@@ -167,6 +167,7 @@ async function choose(
     const candidates = choice.scores.map(({ recipe, evaluation }): CandidateEvaluation => ({
       ...describe(recipe),
       loss: evaluation.loss,
+      rows: evaluation.rows,
       chosen: recipe === choice.chosen,
     }));
     for (const candidateEvaluation of candidates) context.emit({ candidateEvaluation });
