@@ -11,7 +11,7 @@ const data = work.path('train.jsonl');
 beforeAll(() => writeTrainingData(data));
 afterAll(() => work.dispose());
 
-const training = ['--data', data, '--max-steps', '300', '--save-steps', '5'];
+const training = ['--data', data, '--max-steps', '120', '--save-steps', '5'];
 
 test('an interrupted job is paused, leaves no process, does not come back by itself, and resumes to its end', async () => {
   const tuned = work.path('tuned');
@@ -43,16 +43,17 @@ test('an interrupted job is paused, leaves no process, does not come back by its
 
 test('an interrupted training goes on with --resume and ends where an undisturbed one ends', async () => {
   const command = ['train', '--model', tinyLlama, ...training];
+  const down = await work.up();
   const running = work.start(...command, '--output', work.path('stopped'));
   await until(running, () => /^train/m.test(running.stderr()));
   running.child.kill('SIGINT');
   const { code, stderr } = await running.done;
   expect(code).toBe(130);
   expect(stderr).toContain('--resume');
-  expect(work.processes()).toEqual([]);
-
   await work.succeed(...command, '--output', work.path('stopped'), '--resume');
-  // In a home of its own: in this one the result would be taken from the store.
+  await down();
+
+  // In a home of its own: in the other one the result would be taken from the store.
   const undisturbed = new Workplace();
   await undisturbed.succeed(...command, '--output', undisturbed.path('whole'));
   const weights = (path: string): Buffer => readFileSync(join(path, 'adapter_model.safetensors'));
