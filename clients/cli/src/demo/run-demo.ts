@@ -156,10 +156,13 @@ async function correctAsPublished(
   return { artifact: { digest: present(result.correction, 'correction').adapter.digest } };
 }
 
-/** The best of the candidates that were there before the refinement. */
+/** The best of the candidates before the refinement; those that were dropped early were measured on fewer rows. */
 function chosenCorrection({ status }: FineTuneJob): string {
   const candidates = status.result?.candidates.filter(({ method }) => method !== 'refined') ?? [];
-  return candidates.reduce((best, next) => (next.loss < best.loss ? next : best)).name;
+  const allRows = Math.max(...candidates.map(({ rows }) => rows));
+  return candidates
+    .filter(({ rows }) => rows === allRows)
+    .reduce((best, next) => (next.loss < best.loss ? next : best)).name;
 }
 
 const measuredOf = ({

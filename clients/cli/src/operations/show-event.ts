@@ -18,8 +18,8 @@ export function showEvent(output: Output, event: OperationEvent, stage?: string)
     );
   }
   if (event.candidateEvaluation) {
-    const { name, loss } = event.candidateEvaluation;
-    return output.note(`candidate ${name}: loss ${formatNumber(loss)} on the held-out rows`);
+    const { name, loss, rows } = event.candidateEvaluation;
+    return output.note(`candidate ${name}: loss ${formatNumber(loss)} on ${rows} held-out rows`);
   }
   if (event.notice)
     return event.notice.warning ? output.warn(event.notice.text) : output.note(event.notice.text);

@@ -97,6 +97,7 @@ export const candidateObject = (candidate: CandidateEvaluation): Record<string, 
   max_correction_ratio: candidate.maxCorrectionRatio,
   scale: candidate.scale,
   loss: candidate.loss,
+  rows: candidate.rows,
   chosen: candidate.chosen,
 });
 
@@ -104,11 +105,17 @@ export function candidateTable(candidates: readonly CandidateEvaluation[]): stri
   const columns = [
     { title: 'candidate' },
     { title: 'held-out loss', align: 'right' },
+    { title: 'rows', align: 'right' },
     { title: '' },
   ] as const;
   return table(
     columns,
-    candidates.map(({ name, loss, chosen }) => [name, formatNumber(loss), chosen ? 'chosen' : '']),
+    candidates.map(({ name, loss, rows, chosen }) => [
+      name,
+      formatNumber(loss),
+      rows,
+      chosen ? 'chosen' : '',
+    ]),
   );
 }
 

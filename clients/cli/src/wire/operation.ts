@@ -69,6 +69,8 @@ export interface CandidateEvaluation {
   readonly scale?: number;
   readonly loss: number;
   readonly chosen: boolean;
+  /** Fewer than there are for one that fell behind on the first of them. */
+  readonly rows: number;
 }
 
 export interface EvaluationResult {
