@@ -12,7 +12,7 @@ interface TestCounts {
 }
 
 // A script for Node alone, without types.
-const script = '../../../tools/test-counts.mjs';
+const script = new URL('../../../tools/test-counts.mjs', import.meta.url).href;
 const { countTask, summary } = (await import(script)) as TestCounts;
 
 const output = [
