@@ -50,7 +50,7 @@ const expectSucceeded = (job: JobMessage): void => {
 };
 
 /** Long enough to be caught in the middle. */
-const manySteps = 200;
+const manySteps = 120;
 
 test('a job ends with the best adapter and a valid report, in one trace over all processes', async () => {
   await startTelemetry({ service: 'test', env: { EMLOC_TRACE_FILE: mesh.traceDir } });
@@ -140,7 +140,11 @@ test('the same id is the same job; another specification under it is refused', a
 });
 
 test('a job outlives its coordinator and a service, without doing finished stages again', async () => {
+  // Away when compression wants its Grams, and back a moment later.
+  await mesh.kill('calibration');
   await jobs.create('killed', specOf(2, manySteps));
+  await jobs.events('killed', 0, ({ stageEvent }) => stageEvent?.event['event'] === 'notice');
+  await mesh.startService('calibration');
   const before = await jobs.events('killed', 0, trainsIn('train'));
   await mesh.kill('coordinator');
   await mesh.startService('coordinator');
@@ -152,11 +156,14 @@ test('a job outlives its coordinator and a service, without doing finished stage
   expectSucceeded(await jobs.get('killed'));
 
   expect(all.map(({ cursor }) => cursor)).toEqual(all.map((_, i) => i + 1));
-  const attemptOf = async (service: 'compression' | 'training', id: string): Promise<number> =>
-    (await new StageClient(mesh, service).operations['getOperation']!({ id })).operation.attempt;
-  expect(await attemptOf('compression', 'killed-compress')).toBe(1);
-  expect(await attemptOf('training', 'killed-train')).toBe(1);
-  expect(await attemptOf('training', 'killed-refine')).toBe(2);
+  const attemptOf = async (id: string): Promise<number> =>
+    (await new StageClient(mesh, 'training').operations['getOperation']!({ id })).operation.attempt;
+  const compressed = all.filter(
+    ({ stageEvent }) => stageEvent?.event['stateChanged']?.state === 'OPERATION_STATE_SUCCEEDED',
+  );
+  expect(compressed.filter(({ stageEvent }) => stageEvent?.stage === 'compress')).toHaveLength(1);
+  expect(await attemptOf('killed-train')).toBe(1);
+  expect(await attemptOf('killed-refine')).toBe(2);
   const stepsIn = (stage: string): number[] =>
     all.filter(trainsIn(stage)).map(({ stageEvent }) => stageEvent!.event['trainingStep'].step);
   expect(stepsIn('train')).toEqual(Array.from({ length: manySteps / 2 }, (_, i) => i + 1));

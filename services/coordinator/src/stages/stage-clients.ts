@@ -1,15 +1,9 @@
 /** The services that work on stages, as the coordinator calls them. */
+import type { OperationAsSeen } from './operation-outcome.ts';
 import { connect, type CallOptions, type Connection, type Logger, type MeshConfig } from '@emloc/mesh';
 
-/** Field names as in emloc.operation.v1; what is not needed here is left out. */
-export interface OperationMessage {
-  readonly id: string;
-  readonly state: string;
-  readonly result?: Readonly<Record<string, unknown>>;
-}
-
 interface OperationResponse {
-  readonly operation: OperationMessage;
+  readonly operation: OperationAsSeen;
 }
 
 export interface OperationMethods {

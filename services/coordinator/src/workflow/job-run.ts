@@ -3,14 +3,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ArtifactStore } from '@emloc/artifacts';
-import { errorFromJson, type ErrorJson } from '@emloc/operations';
+import { errorFromJson } from '@emloc/operations';
 import type { ArtifactReference, MemoryPrediction, OperationResult, ResourceUsage } from '@emloc/service-kit';
 import type { JobEvents } from '../jobs/job-events.ts';
 import { foldStatus } from '../jobs/job-status.ts';
 import type { Job, Stage, StageName } from '../jobs/job.ts';
 import type { TrainingOutlook } from '../stages/plan.ts';
 import { fieldsOf, type SpecFields } from '../stages/spec.ts';
-import type { StageOutcome, StageRunner } from '../stages/stage-runner.ts';
+import type { Outcome } from '../stages/operation-outcome.ts';
+import type { StageRunner } from '../stages/stage-runner.ts';
 import type { JobRun, OperationOrder } from './fine-tune.ts';
 import { makeReport, type ReportInput } from './report.ts';
 
@@ -59,7 +60,8 @@ export class DurableJobRun implements JobRun {
     const { name, service, rpc, request } = order;
     const operationId = [this.#job.id, stage, ...(name === undefined ? [] : [name])].join('-');
     const task = { stage, service, rpc, request, operationId };
-    const run = (): Promise<StageOutcome> => this.#with.runner.run(this.#job, task, this.#with.closing);
+    const run = (): Promise<Outcome<OperationResult>> =>
+      this.#with.runner.run(this.#job, task, this.#with.closing);
     return resultOf(await this.#step(operationId, () => this.#unlessClosing(run())));
   }
 
@@ -123,11 +125,6 @@ export class DurableJobRun implements JobRun {
     return outcome;
   }
 }
-
-type Outcome<T> =
-  | { readonly status: 'succeeded'; readonly result: T }
-  | { readonly status: 'failed'; readonly error: ErrorJson }
-  | { readonly status: 'stopped'; readonly as: 'PAUSED' | 'CANCELLED' };
 
 function resultOf<T>(outcome: Outcome<T>): T {
   if (outcome.status === 'succeeded') return outcome.result;
