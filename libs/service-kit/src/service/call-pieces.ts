@@ -34,7 +34,8 @@ export async function* pieces(requests: AsyncIterable<Buffer>): AsyncGenerator<A
       if (!isWhole) return;
     }
   } finally {
-    await iterator.return?.(undefined);
+    // Not awaited: the stream may wait for its client at this moment, maybe for ever.
+    void Promise.resolve(iterator.return?.(undefined)).catch(() => {});
   }
 }
 

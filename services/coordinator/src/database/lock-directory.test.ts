@@ -1,0 +1,25 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { lockDirectory } from './lock-directory.ts';
+
+const directory = (): string => mkdtempSync(join(tmpdir(), 'lock-'));
+
+test('a directory has one owner at a time', () => {
+  const place = directory();
+  const unlock = lockDirectory(place);
+  writeFileSync(join(place, 'lock'), `${process.ppid} `);
+  expect(() => lockDirectory(place)).toThrow(expect.objectContaining({ reason: 'COORDINATOR_RUNNING' }));
+  unlock();
+  lockDirectory(place)();
+});
+
+test.each(['999999999 1', `${process.pid} another start`, 'nonsense'])(
+  'the lock of a process that is gone (%s) does not stand in the way',
+  (owner) => {
+    const place = directory();
+    writeFileSync(join(place, 'lock'), owner);
+    lockDirectory(place)();
+  },
+);

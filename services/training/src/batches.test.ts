@@ -1,0 +1,26 @@
+import { parseTrainingOptions } from '@emloc/emloc';
+import { expect, test } from 'vitest';
+import { batchesOf } from './batches.ts';
+
+const row = (tokens: number) => ({
+  inputIds: Array.from({ length: tokens }, () => 1),
+  labels: Array.from({ length: tokens }, (_, t) => (t === 0 ? -100 : 1)),
+});
+
+test('the largest micro-batch of the steps that will be done is what counts', () => {
+  const rows = [3, 4, 5, 6, 7, 50].map(row);
+  const options = parseTrainingOptions({
+    batchSize: 2,
+    gradientAccumulationSteps: 1,
+    shuffle: false,
+    maxSteps: 2,
+  });
+  expect(batchesOf(rows, options)).toMatchObject({
+    totalSteps: 2,
+    microBatchTokens: 11,
+    labelledTokens: 9,
+    longest: 6,
+    microBatches: 1,
+  });
+  expect(batchesOf(rows, options, 1)).toMatchObject({ microBatchTokens: 57, longest: 50 });
+});
