@@ -132,6 +132,18 @@ test('compression pulls Grams as they are made, and says what calibration used',
   expect(made.calibrationPrediction!.peakResidentBytes).toBeGreaterThan(0);
 });
 
+test('compression sums the Grams of two calibration services, a shard each', async () => {
+  const addresses = [mesh.address('calibration'), await mesh.startReplica('calibration')];
+  const stream = { calibration: { addresses, options: { ...calibrationOptions, samples: 8, seed: 42 } } };
+  const request = { model, statistics: stream, options: { ratios: [{ pattern: '.*', ratio: 0.5 }] } };
+  const { result } = await compression.run('startCompression', {
+    operationId: 'compress-shards',
+    ...request,
+  });
+  expect(result!.fromStore).toBe(false);
+  expectGoldenEmulator(result!.compression!.emulator.uri);
+});
+
 test('what was done is not done again under another id', async () => {
   const request = { model, statistics: { source: artifact(statistics) }, options: { ratio: 0.5 } };
   const { result } = await compression.run('startCompression', { operationId: 'compress-3', ...request });

@@ -21,6 +21,7 @@ export class TestMesh {
   readonly #env: NodeJS.ProcessEnv;
   readonly #processes = new Map<ServiceName, ChildProcess>();
   readonly #addresses = new Map<ServiceName, string>();
+  readonly #replicas: ChildProcess[] = [];
   readonly #connections: Connection<object>[] = [];
   #log = '';
 
@@ -58,15 +59,27 @@ export class TestMesh {
 
   /** Starts it, or starts it again where it was. */
   async startService(name: ServiceName): Promise<void> {
+    const child = this.#spawn(name);
+    this.#processes.set(name, child);
+    this.#addresses.set(name, await this.#ready(name, child));
+  }
+
+  /** One more of a service that is there already; tells its address. */
+  async startReplica(name: ServiceName): Promise<string> {
+    const child = this.#spawn(name, { [variable(name)]: '127.0.0.1:0' });
+    this.#replicas.push(child);
+    return this.#ready(name, child);
+  }
+
+  #spawn(name: ServiceName, env: NodeJS.ProcessEnv = {}): ChildProcess {
     const known = [...this.#addresses].map(([other, address]) => [variable(other), address]);
     const child = spawn(process.execPath, ['--import', tsx, `services/${name}/src/main.ts`], {
       cwd: repository,
-      env: { ...this.#env, [variable(name)]: '127.0.0.1:0', ...Object.fromEntries(known) },
+      env: { ...this.#env, [variable(name)]: '127.0.0.1:0', ...Object.fromEntries(known), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.#processes.set(name, child);
     child.stderr?.on('data', (text: Buffer) => (this.#log += text.toString()));
-    this.#addresses.set(name, await this.#ready(name, child));
+    return child;
   }
 
   address(name: ServiceName): string {
@@ -92,7 +105,8 @@ export class TestMesh {
 
   async stop(): Promise<void> {
     for (const connection of this.#connections) connection.close();
-    await Promise.all([...this.#processes.keys()].map((name) => this.stopService(name)));
+    const all = [...this.#processes.values(), ...this.#replicas];
+    await Promise.all(all.map((child) => end(child, 'SIGTERM')));
     rmSync(this.home, { recursive: true, force: true });
   }
 
@@ -129,13 +143,17 @@ export class TestMesh {
   async #end(name: ServiceName, signal: NodeJS.Signals): Promise<void> {
     const child = this.#processes.get(name);
     this.#processes.delete(name);
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill(signal);
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
-    await gone;
-    clearTimeout(timer);
+    if (child !== undefined) await end(child, signal);
   }
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
+  await gone;
+  clearTimeout(timer);
 }
 
 const variable = (name: ServiceName): string => `EMLOC_${name.toUpperCase()}_ADDRESS`;
