@@ -37,7 +37,10 @@ test('the emulator (golden products in place of the weights) gives the golden lo
   const source = openWeights(openModel(tinyLlama), { mode: 'resident' });
   const made: { dispose(): void }[] = [];
   const logits = await probeLogits(source, (w, layer) => ({
+    matrixDtype: 'f32',
     tensor: (name) => w.tensor(name),
+    stored: (name) => w.stored(name),
+    derived: (owner, name, make) => w.derived(owner, name, make),
     linear: (name) => {
       const { values, shape } = golden(`wprime.model.layers.${layer}.${name}`);
       const weight = keep(tensor(values, shape));

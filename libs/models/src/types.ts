@@ -73,9 +73,18 @@ export type LinearWeights =
 
 /** A layer's weights, valid for the time of `withLayer`. The source owns the tensors: use them, never dispose them. */
 export interface LayerWeights {
+  /** What matrices are multiplied in: weights in another type are converted when they are first looked at. */
+  readonly matrixDtype: ComputeDType;
   linear(name: string): LinearWeights;
   /** A small tensor (norm weight) in the activations' type. */
   tensor(name: string): Tensor;
+  /** A linear's `weight`, `u` or `v` (`self_attn.q_proj.weight`) as it lies in the file, in its own type. */
+  stored(name: string): Tensor;
+  /**
+   * What a wrapper makes of the weights, made once a visit, however many micro-batches use it, and ended with it.
+   * `owner` and `name` tell one from another.
+   */
+  derived(owner: object, name: string, make: () => Tensor): Tensor;
 }
 
 /** The final norm and the output matrix (V × D; the embedding where they are tied). */
@@ -126,15 +135,20 @@ export interface AttentionBlock {
   readonly sequences: number;
   readonly tokens: number;
   /**
-   * Additive, [T, T]: 0 where query i may see key j, else so low that its weight is 0. Undefined: causal, of a sequence
-   * so long that the mask is made piece by piece.
+   * P: how many of the rows at the very start every sequence continues, and so sees before its own tokens; they are the
+   * first block. Default 0.
+   */
+  readonly prefix?: number;
+  /**
+   * Additive, [T, P+T]: 0 where query i may see key j, else so low that its weight is 0. Undefined: causal, of a
+   * sequence so long that the mask is made piece by piece.
    */
   readonly mask: Tensor | undefined;
 }
 
 /** What a layer must know of a micro-batch besides the hidden states. Owned by who made it. */
 export interface BatchContext {
-  /** N: real tokens in the micro-batch. */
+  /** N: tokens in the micro-batch; those of a shared prefix count once. */
   readonly rows: number;
   readonly blocks: readonly AttentionBlock[];
   /** For queries with the scores' 1/√E folded in, and for keys. */
@@ -228,9 +242,13 @@ export interface Batch {
   readonly context: BatchContext;
   /** For each labelled token: the row that predicts it, and the token. */
   readonly targets: { readonly rows: Int32Array; readonly labels: Int32Array };
-  /** N. */
+  /** N: what is computed. */
   readonly rows: number;
-  /** Tokens of each sequence, and how many of them are labelled. */
+  /** Σ of the lengths: what the sequences hold. More than N where they share a prefix. */
+  readonly tokens: number;
+  /** P: tokens that all sequences begin with and that are computed once, as the first rows; 0 where none are shared. */
+  readonly prefix: number;
+  /** Tokens of each sequence (a shared prefix included), and how many of them are labelled. */
   readonly lengths: readonly number[];
   readonly labelCounts: readonly number[];
   dispose(): void;

@@ -30,7 +30,12 @@ export async function evaluate(
   rows: readonly TokenRow[],
   options: SweepOptions = {},
 ): Promise<Evaluation> {
-  const [evaluation] = await evaluateVariants(source, rows, [adapterLinears(source, adapter)], options);
+  const [evaluation] = await evaluateVariants(
+    source,
+    rows,
+    [adapterLinears(source, adapter, () => ({ fold: true }))],
+    options,
+  );
   return evaluation as Evaluation;
 }
 

@@ -1,6 +1,6 @@
 /** Gradients of A and B through whole models, in float64, against central differences. */
 import { join } from 'node:path';
-import { liveTensors, startEngine, toFloat64Array } from '@emloc/engine';
+import { liveTensors, startEngine, tensor, tidy, toFloat64Array } from '@emloc/engine';
 import { openModel, openWeights, type TokenRow, type WeightSource } from '@emloc/models';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { calibrateLayers } from '../calibration/calibrate-layers.ts';
@@ -12,6 +12,7 @@ import { writeTinyModel } from '../testing/tiny-model.ts';
 import { stepGradient } from '../training/step-gradient.ts';
 import { LoraAdapter } from './lora-adapter.ts';
 import { LoraGradients } from './lora-gradients.ts';
+import { loraLinears } from './lora-linears.ts';
 
 beforeAll(() => startEngine());
 
@@ -108,4 +109,41 @@ describe('gradients of the adapter', () => {
     expect(await lossWithDropout(adapter)).not.toBe((await evaluate(source, adapter, rows)).loss);
     source.close();
   });
+});
+
+test('folded into the weights or beside them, an adapter gives the same outputs and gradients', async () => {
+  const directory = temporaryDirectory();
+  const full = openModel(writeTinyModel(join(directory, 'model'), { layers: 1 }));
+  const source = openWeights(full, { mode: 'streamed', computeDtype: 'f64' });
+  const emulator = join(directory, 'emulator');
+  const grams = calibrateLayers(source, rows);
+  await compressModel({ model: full, grams, ratios: { ratio: 0.6 }, out: emulator });
+  const factored = openWeights(openModel(emulator), { mode: 'streamed', computeDtype: 'f64' });
+  const before = liveTensors().count;
+  for (const weights of [source, factored]) {
+    using adapter = randomAdapter(weights);
+    const results = [true, false].map((fold) =>
+      weights.withLayer(0, (layer) => {
+        using gradients = new LoraGradients(adapter.layout, 'f64');
+        const moduleName = (linear: string) => weights.architecture.moduleName(0, linear);
+        const linears = loraLinears(layer, adapter, { moduleName, gradients, fold, strength: 1.5 });
+        return tidy(() =>
+          ['self_attn.k_proj', 'mlp.down_proj'].flatMap((name) => {
+            const { a, b } = adapter.factors(moduleName(name))!;
+            const x = tensor(randomNumbers(4 * a.shape[1]!, 1), [4, a.shape[1]!], 'f64');
+            const dy = tensor(randomNumbers(4 * b.shape[0]!, 2), [4, b.shape[0]!], 'f64');
+            const found = [linears.forward(name, x), linears.backward(name, x, dy), gradients.take()];
+            return found.flatMap((t) => [...toFloat64Array(t)]);
+          }),
+        );
+      }),
+    );
+    const [folded = [], beside = []] = results;
+    const scale = Math.max(...beside.map(Math.abs));
+    expect(folded).toHaveLength(beside.length);
+    expect(Math.max(...folded.map((x, i) => Math.abs(x - (beside[i] ?? NaN)))) / scale).toBeLessThan(1e-12);
+  }
+  expect(liveTensors().count).toBe(before);
+  source.close();
+  factored.close();
 });

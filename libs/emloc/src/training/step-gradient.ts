@@ -99,6 +99,7 @@ async function waveGradient(
   const { loraDropout } = adapter.settings;
   const linears = adapterLinears(source, adapter, (micro) => ({
     gradients,
+    fold: true,
     ...(loraDropout === 0 ? {} : { dropout: { probability: loraDropout, seed, step, micro: first + micro } }),
   }));
   const afterLayer = () => breathe(signal);

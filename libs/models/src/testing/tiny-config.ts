@@ -53,6 +53,11 @@ export const randomLayer = (
       if (norm === undefined) norms.set(name, (norm = own([config.hiddenSize])));
       return norm;
     },
+    matrixDtype: 'f64',
+    stored: (name) => {
+      throw new Error(`no file holds ${name}`);
+    },
+    derived: (_owner, _name, make) => make(),
     dispose: () => all.forEach((t) => t.dispose()),
   };
 };

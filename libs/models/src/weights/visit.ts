@@ -1,5 +1,5 @@
 /** A layer's weights for the time of one visit: found by name, converted where they must be, and let go at its end. */
-import { cast, keep, type Tensor } from '@emloc/engine';
+import { cast, keep, tidy, type Tensor } from '@emloc/engine';
 import type { ComputeDType, LayerWeights, LinearWeights } from '../types.ts';
 import type { MappedTensors } from './mapped-tensors.ts';
 
@@ -15,11 +15,16 @@ export class Visit implements LayerWeights {
   readonly #types: VisitTypes;
   readonly #converted = new Map<string, Tensor>();
   readonly #linears = new Map<string, LinearWeights>();
+  readonly #derived = new Map<object, Map<string, Tensor>>();
 
   constructor(mapped: MappedTensors, fullName: (name: string) => string, types: VisitTypes) {
     this.#mapped = mapped;
     this.#fullName = fullName;
     this.#types = types;
+  }
+
+  get matrixDtype(): ComputeDType {
+    return this.#types.matrix;
   }
 
   linear(name: string): LinearWeights {
@@ -28,9 +33,26 @@ export class Visit implements LayerWeights {
       const module = this.#fullName(name);
       const { matrix, activation } = this.#types;
       const bias = this.#mapped.has(`${module}.bias`) ? this.#as(`${module}.bias`, activation) : undefined;
+      const part = (which: string): Tensor => this.#as(`${module}.${which}`, matrix);
+      // Converted when looked at: who makes something else of a weight never pays for its copy.
       found = this.#mapped.has(`${module}.weight`)
-        ? { kind: 'full', weight: this.#as(`${module}.weight`, matrix), bias }
-        : { kind: 'factored', u: this.#as(`${module}.u`, matrix), v: this.#as(`${module}.v`, matrix), bias };
+        ? {
+            kind: 'full',
+            bias,
+            get weight() {
+              return part('weight');
+            },
+          }
+        : {
+            kind: 'factored',
+            bias,
+            get u() {
+              return part('u');
+            },
+            get v() {
+              return part('v');
+            },
+          };
       this.#linears.set(name, found);
     }
     return found;
@@ -40,13 +62,22 @@ export class Visit implements LayerWeights {
     return this.#as(this.#fullName(name), this.#types.activation);
   }
 
-  /** By its full name, unconverted. */
+  derived(owner: object, name: string, make: () => Tensor): Tensor {
+    let own = this.#derived.get(owner);
+    if (own === undefined) this.#derived.set(owner, (own = new Map<string, Tensor>()));
+    let found = own.get(name);
+    if (found === undefined) own.set(name, (found = keep(tidy(make))));
+    return found;
+  }
+
   stored(name: string): Tensor {
-    return this.#mapped.get(name);
+    return this.#mapped.get(this.#fullName(name));
   }
 
   end(): void {
     for (const tensor of this.#converted.values()) tensor.dispose();
+    for (const own of this.#derived.values()) for (const tensor of own.values()) tensor.dispose();
+    this.#derived.clear();
     this.#converted.clear();
     this.#linears.clear();
   }

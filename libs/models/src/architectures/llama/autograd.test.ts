@@ -5,6 +5,7 @@ import { makeBatchContext } from '../../batch.ts';
 import { plainLinears } from '../../layers/linear.ts';
 import { maxRelative, randomNumbers } from '../../testing/fixture.ts';
 import { randomLayer, tinyConfig } from '../../testing/tiny-config.ts';
+import type { LayerWeights } from '../../types.ts';
 import { llama } from './index.ts';
 
 beforeAll(() => startEngine());
@@ -83,9 +84,12 @@ test('forward and gradient are those of tfjs autograd', async () => {
   const context = makeBatchContext(config, [{ tokens }], 'f32');
   const ours = tidy(() => {
     const f32 = (t: Tensor): Tensor => cast(t, 'f32');
-    const small = {
-      linear: (name: string) => ({ kind: 'full' as const, weight: fromTfjsCopy(matrix(name)) }),
-      tensor: (name: string) => f32(w.tensor(name)),
+    const small: LayerWeights = {
+      matrixDtype: 'f32',
+      linear: (name) => ({ kind: 'full', weight: fromTfjsCopy(matrix(name)) }),
+      tensor: (name) => f32(w.tensor(name)),
+      stored: (name) => w.stored(name),
+      derived: (owner, name, make) => w.derived(owner, name, make),
     };
     const lin = plainLinears(small);
     const input = tensor(x, shape);

@@ -1,0 +1,34 @@
+/**
+ * A linear and its adapter as ONE linear, made once for all micro-batches that a layer visit serves:
+ *   full      W + s·B A                 costs a small product, and the memory of the layer's weights in f32
+ *   factored  [u, s·B]·[v; A] = u v + s·B A      costs R more ranks
+ * so that the adapter adds nothing to the products with activations.
+ */
+import { add, cast, concat, matmul, mul } from '@emloc/engine';
+import type { LayerWeights, LinearWeights } from '@emloc/models';
+import type { LoraFactors } from './lora-adapter.ts';
+
+/** Undefined where weights are multiplied in another type than the adapter's: bf16 would round the adapter away. */
+export function adaptedWeights(
+  weights: LayerWeights,
+  name: string,
+  factors: LoraFactors,
+  scale: number,
+): LinearWeights | undefined {
+  const { a } = factors;
+  const dtype = a.dtype as 'f32' | 'f64';
+  if (weights.matrixDtype !== dtype) return undefined;
+  const { kind, bias } = weights.linear(name);
+  const b = () => (scale === 1 ? factors.b : mul(factors.b, scale));
+  const stored = (part: string) => cast(weights.stored(`${name}.${part}`), dtype);
+  const made = (part: string, make: () => ReturnType<typeof b>) =>
+    weights.derived(factors, `${part}, ${scale}`, make);
+  return kind === 'full'
+    ? { kind, bias, weight: made('weight', () => add(stored('weight'), matmul(b(), a))) }
+    : {
+        kind,
+        bias,
+        u: made('u', () => concat([stored('u'), b()], 1)),
+        v: made('v', () => concat([stored('v'), a], 0)),
+      };
+}
