@@ -1,57 +1,73 @@
 /**
  * Token rows as a micro-batch: ids one after the other without padding, the attention blocks and rotary tables that go
  * with them, and which rows predict which labels.
+ *
+ * What all rows begin with (a system prompt, an instruction) can be computed once: causal attention makes its hidden
+ * states the same in each of them, and its gradient is the sum of what they ask for. Then the prefix comes first, and
+ * after it every row's own tokens, which see it. Not for what must see or draw something for each token (Gram matrices,
+ * dropout). The same mathematics; only the order of floating-point sums differs.
  */
 import { keep, tensor, type Tensor } from '@emloc/engine';
-import { EmlocError } from '@emloc/errors';
+import { checkRow, IGNORED_LABEL } from './check-row.ts';
 import { causalMask, maskOf } from './layers/mask.ts';
 import { ropeFrequencies, ropeTables } from './layers/rope.ts';
 import type { AttentionBlock, Batch, BatchContext, ModelConfig, TokenRow } from './types.ts';
 
-/** Labels of tokens that carry no loss. */
-export const IGNORED_LABEL = -100;
-
 /** Above this many tokens a causal mask is not made whole (4 MiB in f32 here). */
 const LONGEST_WHOLE_MASK = 1024;
 
-/** One sequence as attention sees it; plain causal text needs only its length. */
+/** A shorter common prefix is computed with every row: what it saves is less than what more attention blocks cost. */
+export const SHORTEST_SHARED_PREFIX = 8;
+
+/** One sequence as attention sees it (without a shared prefix); plain causal text needs only its length. */
 export interface SequenceLayout {
   readonly tokens: number;
-  /** Default 0, 1, 2, … */
+  /** Default: from the end of the shared prefix on (0, 1, 2, … where there is none). */
   readonly positions?: readonly number[];
   /** May query i see key j? Default: j ≤ i. */
   readonly visible?: (query: number, key: number) => boolean;
 }
 
-/** Consecutive causal sequences of one length become one block; causal masks of one length are shared. */
+/**
+ * Consecutive causal sequences of one length become one block; causal masks of one length are shared. The first
+ * `prefix` rows are a causal block of their own, which all sequences continue.
+ */
 export const makeBatchContext = (
   config: ModelConfig,
   sequences: readonly SequenceLayout[],
   dtype: 'f32' | 'f64' = 'f32',
+  prefix = 0,
 ): BatchContext => {
   const owned: Tensor[] = [];
   const own = (t: Tensor): Tensor => {
     owned.push(keep(t));
     return t;
   };
-  const causal = new Map<number, Tensor>();
-  const maskFor = ({ tokens, visible }: SequenceLayout): Tensor | undefined => {
-    if (visible !== undefined) return own(maskOf(tokens, visible, dtype));
-    if (tokens > LONGEST_WHOLE_MASK) return undefined;
-    let mask = causal.get(tokens);
-    if (mask === undefined) causal.set(tokens, (mask = own(causalMask(tokens, dtype))));
+  const causal = new Map<string, Tensor>();
+  const causalFor = (tokens: number, before: number): Tensor | undefined => {
+    const keys = before + tokens;
+    if (keys > LONGEST_WHOLE_MASK) return undefined;
+    const name = `${before}+${tokens}`;
+    let mask = causal.get(name);
+    if (mask === undefined) causal.set(name, (mask = own(causalMask(keys, dtype, before, tokens))));
     return mask;
   };
 
   const blocks: AttentionBlock[] = [];
   const positions: number[] = [];
-  for (const sequence of sequences) {
-    const last = blocks.at(-1);
-    const mask = maskFor(sequence);
-    if (last !== undefined && last.tokens === sequence.tokens && last.mask === mask)
+  if (prefix > 0) {
+    blocks.push({ firstRow: 0, sequences: 1, tokens: prefix, mask: causalFor(prefix, 0) });
+    for (let t = 0; t < prefix; t++) positions.push(t);
+  }
+  const shared = blocks.length;
+  for (const { tokens, visible, positions: given } of sequences) {
+    const last = blocks.length > shared ? blocks.at(-1) : undefined;
+    const mask =
+      visible === undefined ? causalFor(tokens, prefix) : own(maskOf(tokens, visible, dtype, prefix));
+    if (last !== undefined && last.tokens === tokens && last.mask === mask)
       blocks[blocks.length - 1] = { ...last, sequences: last.sequences + 1 };
-    else blocks.push({ firstRow: positions.length, sequences: 1, tokens: sequence.tokens, mask });
-    for (let t = 0; t < sequence.tokens; t++) positions.push(sequence.positions?.[t] ?? t);
+    else blocks.push({ firstRow: positions.length, sequences: 1, tokens, prefix, mask });
+    for (let t = 0; t < tokens; t++) positions.push(given?.[t] ?? prefix + t);
   }
 
   const frequencies = ropeFrequencies(config.rope, config.headDim);
@@ -67,78 +83,87 @@ export const makeBatchContext = (
   };
 };
 
+export interface BatchOptions {
+  /** Compute what all rows begin with once. Default: no. */
+  readonly sharePrefix?: boolean;
+}
+
 /** Checks the rows against the model and makes a micro-batch of them; the caller disposes it. */
 export const prepareBatch = (
   config: ModelConfig,
   rows: readonly TokenRow[],
   dtype: 'f32' | 'f64' = 'f32',
+  { sharePrefix = false }: BatchOptions = {},
 ): Batch => {
   rows.forEach((row, i) => checkRow(config, row, i));
+  const prefix = sharePrefix ? sharedPrefix(rows.map(({ inputIds }) => inputIds)) : 0;
+  const ids = rows.length === 0 ? [] : rows[0]!.inputIds.slice(0, prefix);
   const [targetRows, labels]: [number[], number[]] = [[], []];
   const labelCounts: number[] = [];
-  let first = 0;
   for (const { inputIds, labels: own } of rows) {
     const before = labels.length;
+    const first = ids.length - prefix; // where the row's token 0 would lie, were the prefix its own
     for (let t = 1; own !== undefined && t < inputIds.length; t++) {
       const label = own[t]!;
       if (label === IGNORED_LABEL) continue;
-      targetRows.push(first + t - 1);
+      targetRows.push(t - 1 < prefix ? t - 1 : first + t - 1);
       labels.push(label);
     }
     labelCounts.push(labels.length - before);
-    first += inputIds.length;
+    for (let t = prefix; t < inputIds.length; t++) ids.push(inputIds[t]!);
   }
-  const context = makeBatchContext(
-    config,
-    rows.map(({ inputIds }) => ({ tokens: inputIds.length })),
-    dtype,
-  );
-  const ids = keep(tensor(Int32Array.from(rows.flatMap((row) => [...row.inputIds])), [first], 'i32'));
-  return {
+  const lengths = rows.map(({ inputIds }) => inputIds.length);
+  return batchOf(
     ids,
+    makeBatchContext(
+      config,
+      lengths.map((length) => ({ tokens: length - prefix })),
+      dtype,
+      prefix,
+    ),
+    { prefix, lengths, labelCounts, targets: { rows: targetRows, labels } },
+  );
+};
+
+/** A micro-batch of these ids, whose owner is the batch from here on. */
+export const batchOf = (
+  ids: readonly number[],
+  context: BatchContext,
+  {
+    prefix,
+    lengths,
+    labelCounts = lengths.map(() => 0),
+    targets = { rows: [], labels: [] },
+  }: {
+    readonly prefix: number;
+    readonly lengths: readonly number[];
+    readonly labelCounts?: readonly number[];
+    readonly targets?: { readonly rows: readonly number[]; readonly labels: readonly number[] };
+  },
+): Batch => {
+  const own = keep(tensor(Int32Array.from(ids), [ids.length], 'i32'));
+  return {
+    ids: own,
     context,
-    targets: { rows: Int32Array.from(targetRows), labels: Int32Array.from(labels) },
-    rows: first,
-    lengths: rows.map(({ inputIds }) => inputIds.length),
+    targets: { rows: Int32Array.from(targets.rows), labels: Int32Array.from(targets.labels) },
+    rows: ids.length,
+    tokens: lengths.reduce((sum, length) => sum + length, 0),
+    prefix,
+    lengths,
     labelCounts,
     dispose: () => {
-      ids.dispose();
+      own.dispose();
       context.dispose();
     },
   };
 };
 
-const checkRow = (config: ModelConfig, { inputIds, labels }: TokenRow, index: number): void => {
-  const fail = (reason: string, message: string, value: number, mend: string): never => {
-    throw new EmlocError('INVALID_ARGUMENT', reason, message, {
-      field: `row ${index}`,
-      value: String(value),
-      mend,
-    });
-  };
-  if (inputIds.length === 0) fail('EMPTY_ROW', 'a row has no tokens', 0, 'remove it');
-  if (inputIds.length > config.maxPositionEmbeddings)
-    fail(
-      'SEQUENCE_TOO_LONG',
-      `a row has ${inputIds.length} tokens, but the model takes ${config.maxPositionEmbeddings}`,
-      inputIds.length,
-      'shorten it, or set a maximum length',
-    );
-  if (labels !== undefined && labels.length !== inputIds.length)
-    fail(
-      'LABELS_LENGTH',
-      `a row has ${inputIds.length} tokens but ${labels.length} labels`,
-      labels.length,
-      'give one label a token, -100 where there is no loss',
-    );
-  const known = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < config.vocabSize;
-  const beyond = (what: string, id: number): never =>
-    fail(
-      'TOKEN_OUT_OF_RANGE',
-      `${what} ${id} is not in the model's vocabulary of ${config.vocabSize}`,
-      id,
-      'tokenize with the tokenizer of this model',
-    );
-  for (const id of inputIds) if (!known(id)) beyond('token id', id);
-  for (const label of labels ?? []) if (label !== IGNORED_LABEL && !known(label)) beyond('label', label);
+/** How many tokens all sequences begin with, at least one of each left over; 0 where it is not worth sharing. */
+export const sharedPrefix = (sequences: readonly (readonly number[])[]): number => {
+  if (sequences.length < 2) return 0;
+  const first = sequences[0]!;
+  const most = Math.min(...sequences.map(({ length }) => length)) - 1;
+  let prefix = 0;
+  while (prefix < most && sequences.every((ids) => ids[prefix] === first[prefix])) prefix++;
+  return prefix < SHORTEST_SHARED_PREFIX ? 0 : prefix;
 };

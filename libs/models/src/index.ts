@@ -15,7 +15,8 @@ export {
 export { openWeights, type OpenWeightsOptions } from './weights/open-weights.ts';
 export { checkFinite } from './weights/check-finite.ts';
 export { linearBackward, linearForward, plainLinears } from './layers/linear.ts';
-export { IGNORED_LABEL, makeBatchContext, prepareBatch, type SequenceLayout } from './batch.ts';
+export { makeBatchContext, prepareBatch, type BatchOptions, type SequenceLayout } from './batch.ts';
+export { IGNORED_LABEL } from './check-row.ts';
 export {
   backwardPass,
   forwardPass,

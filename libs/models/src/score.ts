@@ -3,19 +3,9 @@
  * of a prefix tree over the continuations, each of which sees the prompt and its own ancestors. Positions go on after
  * the prompt. Costs about one forward of prompt + tree, whatever the number of continuations.
  */
-import {
-  gather,
-  keep,
-  logSoftmax,
-  reshape,
-  slice,
-  tensor,
-  tidy,
-  toFloat64Array,
-  type Tensor,
-} from '@emloc/engine';
+import { gather, logSoftmax, reshape, slice, tensor, tidy, toFloat64Array, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { makeBatchContext, type SequenceLayout } from './batch.ts';
+import { batchOf, makeBatchContext, type SequenceLayout } from './batch.ts';
 import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
 import { forwardPass, type PassOptions } from './model-pass.ts';
 import type { Batch, LinearsFor, WeightSource } from './types.ts';
@@ -113,20 +103,11 @@ const badChoices = (index: number, message: string): EmlocError =>
 
 const treeBatch = ({ config, activationDtype }: WeightSource, trees: readonly TokenTree[]): Batch => {
   const layouts = trees.map(({ layout }) => layout);
-  const context = makeBatchContext(config, layouts, activationDtype);
-  const ids = keep(tensor(Int32Array.from(trees.flatMap((tree) => [...tree.ids])), [context.rows], 'i32'));
-  return {
-    ids,
-    context,
-    targets: { rows: new Int32Array(0), labels: new Int32Array(0) },
-    rows: context.rows,
-    lengths: layouts.map(({ tokens }) => tokens),
-    labelCounts: layouts.map(() => 0),
-    dispose: () => {
-      ids.dispose();
-      context.dispose();
-    },
-  };
+  return batchOf(
+    trees.flatMap((tree) => [...tree.ids]),
+    makeBatchContext(config, layouts, activationDtype),
+    { prefix: 0, lengths: layouts.map(({ tokens }) => tokens) },
+  );
 };
 
 /** With rows counted through the whole batch. */

@@ -1,9 +1,10 @@
 /**
- * Softmax attention of one block, on heads laid out for multiplication: q [B, G·T, E], k and v [B, T, E], where B
- * counts sequences times key-value heads and the G query heads of one lie under each other.
+ * Softmax attention of one block, on heads laid out for multiplication: q [B, G·T, E], k and v [B, P+T, E], where B
+ * counts sequences times key-value heads and the G query heads of one lie under each other. The first P keys are those
+ * of a prefix that every query sees; P is 0 where a sequence is all there is.
  *   p = softmax(q kᵀ + mask), o = p v           (1/√E is folded into q's rotary tables)
  *   dv = pᵀ do, dp = do vᵀ, ds = p · (dp − Σ do·o), dq = ds k, dk = dsᵀ q
- * Scores are quadratic in T: where they would not fit, they are made tile by tile (some of B, or some queries of one),
+ * Scores are quadratic: where they would not fit, they are made tile by tile (some of B, or some queries of one),
  * and again in the backward (Rabe & Staats 2021).
  */
 import {
@@ -34,12 +35,17 @@ export interface QueriesKeysValues {
 export interface AttendState extends QueriesKeysValues {
   /** [B, G·T, E] */
   readonly o: Tensor;
-  /** [B, G·T, T], where it was made whole. */
+  /** [B, G·T, P+T], where it was made whole. */
   readonly p: Tensor | undefined;
 }
 
-/** Additive [T, T]; undefined: causal, and made for each tile, since for long sequences it would be as big as scores. */
-type Mask = Tensor | undefined;
+/** What the queries see. */
+export interface Sight {
+  /** T: queries of one sequence and head. */
+  readonly tokens: number;
+  /** Additive [T, P+T]; undefined: causal, made for each tile, since for long sequences it would be as big as scores. */
+  readonly mask: Tensor | undefined;
+}
 
 /** Queries `tokens` from `firstToken` on, of `count` of B from `first` on. */
 interface Tile {
@@ -49,17 +55,17 @@ interface Tile {
   readonly tokens: number;
 }
 
-export const attend = (qkv: QueriesKeysValues, mask: Mask, scoresBytes = SCORES_BYTES): AttendState =>
+export const attend = (qkv: QueriesKeysValues, sight: Sight, scoresBytes = SCORES_BYTES): AttendState =>
   tidy(() => {
-    const tiles = tilesOf(qkv, scoresBytes);
+    const tiles = tilesOf(qkv, sight, scoresBytes);
     if (tiles.length === 1) {
-      const p = weights(qkv.q, qkv.k, maskRows(mask, tiles[0]!, qkv.k));
+      const p = weights(qkv.q, qkv.k, maskRows(sight, tiles[0]!, qkv.k));
       return { ...qkv, p, o: matmul(p, qkv.v) };
     }
     const parts = tiles.map((tile) =>
       tidy(() => {
-        const p = weights(tileQueries(qkv.q, qkv.k, tile), some(qkv.k, tile), maskRows(mask, tile, qkv.k));
-        return matmul(p, some(qkv.v, tile));
+        const q = tileQueries(qkv.q, sight, tile);
+        return matmul(weights(q, some(qkv.k, tile), maskRows(sight, tile, qkv.k)), some(qkv.v, tile));
       }),
     );
     return { ...qkv, p: undefined, o: joinTiles(parts, tiles, qkv.q) };
@@ -69,22 +75,22 @@ export const attend = (qkv: QueriesKeysValues, mask: Mask, scoresBytes = SCORES_
 export const attendBackward = (
   dO: Tensor,
   state: AttendState,
-  mask: Mask,
+  sight: Sight,
   scoresBytes = SCORES_BYTES,
 ): QueriesKeysValues =>
   tidy(() => {
     const { q, k, v, o, p } = state;
     const along = sum(mul(dO, o), -1, true); // [B, G·T, 1]
     if (p !== undefined) return tileBackward(dO, along, q, k, v, p);
-    const tiles = tilesOf(state, scoresBytes);
+    const tiles = tilesOf(state, sight, scoresBytes);
     const dq: Tensor[] = [];
     const dk: Tensor[] = []; // one for each range of B; the tiles of one range are summed
     const dv: Tensor[] = [];
     for (const tile of tiles) {
       const d = tidy(() => {
-        const own = (x: Tensor): Tensor => tileQueries(x, k, tile);
+        const own = (x: Tensor): Tensor => tileQueries(x, sight, tile);
         const [qTile, kTile] = [own(q), some(k, tile)];
-        const pTile = weights(qTile, kTile, maskRows(mask, tile, k));
+        const pTile = weights(qTile, kTile, maskRows(sight, tile, k));
         return tileBackward(own(dO), own(along), qTile, kTile, some(v, tile), pTile);
       });
       dq.push(d.q);
@@ -99,7 +105,7 @@ export const attendBackward = (
     return { q: joinTiles(dq, tiles, q), k: concat(dk, 0), v: concat(dv, 0) };
   });
 
-/** softmax(q kᵀ + mask): q [b, G·t, E], k [b, T, E], mask [t, T] → [b, G·t, T] */
+/** softmax(q kᵀ + mask): q [b, G·t, E], k [b, P+T, E], mask [t, P+T] → [b, G·t, P+T] */
 const weights = (q: Tensor, k: Tensor, mask: Tensor): Tensor =>
   tidy(() => {
     const scores = matmul(q, k, { transposeB: true });
@@ -128,9 +134,13 @@ const tileBackward = (
     };
   });
 
-const tilesOf = ({ q, k }: Pick<QueriesKeysValues, 'q' | 'k'>, scoresBytes: number): Tile[] => {
-  const [batch, queries, tokens] = [q.shape[0]!, q.shape[1]!, k.shape[1]!];
-  const bytesPerToken = queries * dtypeBytes[q.dtype]; // the scores of one token's G queries, for one of B
+const tilesOf = (
+  { q, k }: Pick<QueriesKeysValues, 'q' | 'k'>,
+  { tokens }: Sight,
+  scoresBytes: number,
+): Tile[] => {
+  const [batch, queries, keys] = [q.shape[0]!, q.shape[1]!, k.shape[1]!];
+  const bytesPerToken = (queries / tokens) * keys * dtypeBytes[q.dtype]; // scores of a token's G queries, for one of B
   const tokensAtOnce = Math.max(1, Math.floor(scoresBytes / bytesPerToken));
   const countAtOnce = Math.max(1, Math.floor(tokensAtOnce / tokens));
   const tiles: Tile[] = [];
@@ -145,21 +155,21 @@ const tilesOf = ({ q, k }: Pick<QueriesKeysValues, 'q' | 'k'>, scoresBytes: numb
   return tiles;
 };
 
-/** [B, T, …] → [count, T, …] */
+/** [B, P+T, …] → [count, P+T, …] */
 const some = (x: Tensor, { first, count }: Tile): Tensor => slice(x, [first, 0, 0], [count, -1, -1]);
 
-/** [tokens, T] */
-const maskRows = (mask: Mask, { firstToken, tokens }: Tile, k: Tensor): Tensor => {
+/** [tokens, P+T] */
+const maskRows = ({ mask, tokens: all }: Sight, { firstToken, tokens }: Tile, k: Tensor): Tensor => {
   const keys = k.shape[1]!;
-  if (mask === undefined) return causalMask(keys, k.dtype as 'f32' | 'f64', firstToken, tokens);
-  return tokens === keys ? mask : slice(mask, [firstToken, 0], [tokens, -1]);
+  if (mask === undefined) return causalMask(keys, k.dtype as 'f32' | 'f64', keys - all + firstToken, tokens);
+  return tokens === all ? mask : slice(mask, [firstToken, 0], [tokens, -1]);
 };
 
 /** [B, G·T, w] → [count, G·tokens, w] */
-const tileQueries = (x: Tensor, k: Tensor, { first, count, firstToken, tokens }: Tile): Tensor =>
+const tileQueries = (x: Tensor, sight: Sight, { first, count, firstToken, tokens }: Tile): Tensor =>
   tidy(() => {
     const [batch, queries, width] = x.shape as [number, number, number];
-    const grouped = reshape(x, [batch, queries / k.shape[1]!, k.shape[1]!, width]);
+    const grouped = reshape(x, [batch, queries / sight.tokens, sight.tokens, width]);
     return reshape(slice(grouped, [first, 0, firstToken, 0], [count, -1, tokens, -1]), [count, -1, width]);
   });
 

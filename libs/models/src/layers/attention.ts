@@ -1,8 +1,12 @@
 /**
  * Causal attention with grouped key-value heads over rows of tokens, block by block: a block is sequences of equal
  * length. Here is only the way from rows to heads and back; the arithmetic is in attend.ts.
+ *
+ * Sequences may begin with a prefix that all of them share: its P rows come once, first of all rows and a block of
+ * their own, and the keys and values of a sequence that continues them are [prefix; own]. The prefix's gradient is the
+ * sum over all who see it.
  */
-import { concat, reshape, slice, tidy, transpose, type Tensor } from '@emloc/engine';
+import { addN, concat, reshape, slice, sum, tidy, tile, transpose, type Tensor } from '@emloc/engine';
 import type { AttentionBlock } from '../types.ts';
 import { attend, attendBackward, type AttendState } from './attend.ts';
 
@@ -23,14 +27,15 @@ export interface Attended {
 export const attention = (heads: Heads, blocks: readonly AttentionBlock[], scoresBytes?: number): Attended =>
   tidy(() => {
     const keyHeads = heads.k.shape[1]!;
+    const before = prefixHeads(heads, blocks);
     const states = blocks.map((block) =>
       tidy(() => {
         const turned = {
           q: toHeads(heads.q, block, keyHeads),
-          k: toHeads(heads.k, block, keyHeads),
-          v: toHeads(heads.v, block, keyHeads),
+          k: withPrefix(before?.k, toHeads(heads.k, block, keyHeads), block),
+          v: withPrefix(before?.v, toHeads(heads.v, block, keyHeads), block),
         };
-        return attend(turned, block.mask, scoresBytes);
+        return attend(turned, block, scoresBytes);
       }),
     );
     const output = joinRows(states.map(({ o }, i) => toRows(o, blocks[i]!, heads.q.shape[1]!)));
@@ -51,20 +56,55 @@ export const attentionBackward = (
     const dOut = reshape(dOutput, heads.q.shape);
     const parts = blocks.map((block, i) =>
       tidy(() => {
-        const d = attendBackward(toHeads(dOut, block, keyHeads), states[i]!, block.mask, scoresBytes);
+        const d = attendBackward(toHeads(dOut, block, keyHeads), states[i]!, block, scoresBytes);
+        const [k, v] = [ofPrefix(d.k, block), ofPrefix(d.v, block)];
         return {
           q: toRows(d.q, block, headCount),
-          k: toRows(d.k, block, keyHeads),
-          v: toRows(d.v, block, keyHeads),
+          k: toRows(k.own, block, keyHeads),
+          v: toRows(v.own, block, keyHeads),
+          prefix: { k: k.prefix, v: v.prefix },
         };
       }),
     );
     return {
       q: joinRows(parts.map(({ q }) => q)),
-      k: joinRows(parts.map(({ k }) => k)),
-      v: joinRows(parts.map(({ v }) => v)),
+      k: joinRows(withPrefixSum(parts.map(({ k, prefix }) => ({ own: k, prefix: prefix.k })))),
+      v: joinRows(withPrefixSum(parts.map(({ v, prefix }) => ({ own: v, prefix: prefix.v })))),
     };
   });
+
+/** Keys and values of the shared prefix [K, P, E]: the rows that the first block consists of. */
+const prefixHeads = ({ k, v }: Heads, blocks: readonly AttentionBlock[]) => {
+  if (blocks.every(({ prefix = 0 }) => prefix === 0)) return undefined;
+  const keyHeads = k.shape[1]!;
+  return { k: toHeads(k, blocks[0]!, keyHeads), v: toHeads(v, blocks[0]!, keyHeads) };
+};
+
+/** prefix [K, P, E] before each sequence's own [S·K, T, E] → [S·K, P+T, E] */
+const withPrefix = (prefix: Tensor | undefined, own: Tensor, { sequences, prefix: seen }: AttentionBlock) =>
+  prefix === undefined || !seen ? own : tidy(() => concat([tile(prefix, [sequences, 1, 1]), own], 1));
+
+interface WithPrefix {
+  readonly own: Tensor;
+  /** Undefined where a block sees none. */
+  readonly prefix: Tensor | undefined;
+}
+
+/** The way back: [S·K, P+T, E] → own [S·K, T, E], and what all sequences make of the prefix, as rows [P, K, E]. */
+const ofPrefix = (d: Tensor, { sequences, prefix = 0 }: AttentionBlock): WithPrefix => {
+  if (prefix === 0) return { own: d, prefix: undefined };
+  const [batch, , width] = d.shape as [number, number, number];
+  const own = slice(d, [0, prefix, 0], [-1, -1, -1]);
+  const each = reshape(slice(d, [0, 0, 0], [-1, prefix, -1]), [sequences, batch / sequences, prefix, width]);
+  return { own, prefix: transpose(sum(each, 0), [1, 0, 2]) };
+};
+
+/** Rows of all blocks, those of the first with what the others make of them. */
+const withPrefixSum = (parts: readonly WithPrefix[]): Tensor[] => {
+  const own = parts.map((part) => part.own);
+  const prefix = parts.flatMap((part) => part.prefix ?? []);
+  return prefix.length === 0 ? own : [addN([own[0]!, ...prefix]), ...own.slice(1)];
+};
 
 /** Rows of one block [N, h, E] → [S·K, h/K·T, E]. */
 const toHeads = (x: Tensor, { firstRow, sequences, tokens }: AttentionBlock, keyHeads: number): Tensor =>

@@ -1,4 +1,4 @@
-import { keep, mul, reshape, startEngine, sum, tensor, tidy, type Tensor } from '@emloc/engine';
+import { gather, keep, mul, reshape, startEngine, sum, tensor, tidy, type Tensor } from '@emloc/engine';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { makeBatchContext } from '../batch.ts';
 import { gradientError, maxRelative, random, randomNumbers, values } from '../testing/fixture.ts';
@@ -216,6 +216,90 @@ describe('attention', () => {
       return part(outputs.before) !== part(outputs.after);
     });
     expect(changed.flatMap((c, row) => (c ? [row] : []))).toEqual([5, 6, 7]);
+  });
+});
+
+describe('attention after a shared prefix', () => {
+  const prefix = 5;
+  const own = [3, 3, 1, 4]; // two blocks of one, and one of two sequences
+  const rows = prefix + own.reduce((a, b) => a + b, 0);
+  const [heads, keyHeads, width] = [4, 2, 8];
+  /** The row of the shared batch that each row of the whole sequences, one after the other, is. */
+  const places: number[] = [];
+  let next = prefix;
+  for (const tokens of own) {
+    for (let t = 0; t < prefix; t++) places.push(t);
+    for (let t = 0; t < tokens; t++) places.push(next++);
+  }
+  const whole = (x: Tensor): Tensor => gather(x, tensor(Int32Array.from(places), undefined, 'i32'), 0);
+  /** Sums what the copies of a prefix row get. */
+  const gathered = (x: Tensor): Float64Array => {
+    const [all, sums] = [values(x), new Float64Array(rows * (x.shape[1]! * x.shape[2]!))];
+    const size = sums.length / rows;
+    all.forEach((value, i) => (sums[places[Math.floor(i / size)]! * size + (i % size)]! += value));
+    return sums;
+  };
+
+  // A long sequence has no mask made beforehand: the tiles make their own.
+  test.each([
+    ['whole', undefined, true],
+    ['in tiles of one query', 8, true],
+    ['in tiles of two key-value heads', 8 * 2 * 3 * 8 * 2, true],
+    ['in tiles of some queries', 8 * 2 * 8 * 2, true],
+    ['in tiles that make their masks', 8 * 2 * 8 * 2, false],
+  ] as const)('gives what every sequence gives alone, forward and backward: %s', (_, scoresBytes, masked) => {
+    const shared = makeBatchContext(
+      tinyConfig(),
+      own.map((tokens) => ({ tokens })),
+      'f64',
+      prefix,
+    );
+    const alone = layout(own.map((tokens) => prefix + tokens)).context;
+    const blocks = shared.blocks.map((block) => (masked ? block : { ...block, mask: undefined }));
+    expect(blocks.map(({ sequences, tokens }) => [sequences, tokens])).toEqual([
+      [1, 5],
+      [2, 3],
+      [1, 1],
+      [1, 4],
+    ]);
+    tidy(() => {
+      const inputs: Heads = {
+        q: random([rows, heads, width], 3),
+        k: random([rows, keyHeads, width], 4),
+        v: random([rows, keyHeads, width], 5),
+      };
+      const each = { q: whole(inputs.q), k: whole(inputs.k), v: whole(inputs.v) };
+      const here = attention(inputs, blocks, scoresBytes);
+      const there = attention(each, alone.blocks);
+      expect(maxRelative(values(whole(here.output)), values(there.output))).toBeLessThan(1e-12);
+
+      // The gradient of a prefix row is the sum over its copies, each of which may ask for something else.
+      const dThere = random([places.length, heads, width], 6);
+      const dHere = reshape(tensor(gathered(dThere), undefined, 'f64'), [rows, heads * width]);
+      const ours = attentionBackward(dHere, inputs, here.states, blocks, scoresBytes);
+      const theirs = attentionBackward(
+        reshape(dThere, [places.length, -1]),
+        each,
+        there.states,
+        alone.blocks,
+      );
+      for (const part of ['q', 'k', 'v'] as const)
+        expect(maxRelative(values(ours[part]), gathered(theirs[part]))).toBeLessThan(1e-12);
+    });
+    shared.dispose();
+    alone.dispose();
+  });
+
+  test('positions go on after it, and rules of visibility count from there', () => {
+    const rule = { tokens: 2, positions: [5, 5], visible: (i: number, j: number) => i === j };
+    const context = makeBatchContext(tinyConfig(), [{ tokens: 2 }, rule], 'f64', 2);
+    const plain = makeBatchContext(tinyConfig(), [{ tokens: 4 }, rule], 'f64');
+    expect(context.rows).toBe(6);
+    expect(values(context.keyRope.cos)).toEqual(values(plain.keyRope.cos));
+    const seen = values(context.blocks[2]!.mask!).map((x) => +(x === 0));
+    expect([...seen]).toEqual([1, 1, 1, 0, 1, 1, 0, 1]);
+    context.dispose();
+    plain.dispose();
   });
 });
 

@@ -12,14 +12,16 @@ export const causalMask = (tokens: number, dtype: 'f32' | 'f64', first = 0, coun
     return mul(cast(greater(keys, queries), dtype), HIDDEN);
   });
 
-/** [tokens, tokens], by a rule of its own. */
+/** [tokens, prefix + tokens], by a rule of the tokens' own; all of them see the prefix. */
 export const maskOf = (
   tokens: number,
   visible: (query: number, key: number) => boolean,
   dtype: 'f32' | 'f64',
+  prefix = 0,
 ): Tensor => {
-  const mask = new Float32Array(tokens * tokens);
+  const keys = prefix + tokens;
+  const mask = new Float32Array(tokens * keys);
   for (let i = 0; i < tokens; i++)
-    for (let j = 0; j < tokens; j++) if (!visible(i, j)) mask[i * tokens + j] = HIDDEN;
-  return tensor(mask, [tokens, tokens], dtype);
+    for (let j = 0; j < tokens; j++) if (!visible(i, j)) mask[i * keys + prefix + j] = HIDDEN;
+  return tensor(mask, [tokens, keys], dtype);
 };
