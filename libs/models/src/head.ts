@@ -25,7 +25,7 @@ import { dtypeBytes } from '@emloc/tensor-stream';
 import type { HeadWeights, WeightSource } from './types.ts';
 
 /** Of the logits, and again of their gradient and of the converted part of the output matrix. */
-export const DEFAULT_SLICE_BYTES = 32 * 2 ** 20;
+export const DEFAULT_SLICE_BYTES = 16 * 2 ** 20;
 
 /** What the functions below need to know of the model: a WeightSource has it all. */
 export type HeadOf = Pick<WeightSource, 'architecture' | 'config' | 'activationDtype' | 'computeDtype'>;

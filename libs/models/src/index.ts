@@ -26,7 +26,14 @@ export {
   type PassOptions,
 } from './model-pass.ts';
 export { lossPass, type LossResult, type MicroLoss } from './loss-pass.ts';
-export { gatherRows, headLoss, logitsOf, type HeadLoss, type HeadLossOptions } from './head.ts';
+export {
+  DEFAULT_SLICE_BYTES,
+  gatherRows,
+  headLoss,
+  logitsOf,
+  type HeadLoss,
+  type HeadLossOptions,
+} from './head.ts';
 export { scoreContinuations, type Choices } from './score.ts';
 export { greedyContinue, type GreedyOptions } from './generate.ts';
 export { loadTokenizer, type Tokenizer } from './tokenizer/load-tokenizer.ts';

@@ -25,7 +25,7 @@ export function memorySpec(model: ModelDirectory, options: TrainingOptions, batc
 }
 
 export const predictTraining = (spec: MemorySpec, mode: 'resident' | 'streamed'): MemoryPrediction =>
-  predictPeak(mode === 'resident' ? 'training' : 'refinement', spec);
+  predictPeak(spec.ratio === 1 ? 'refinement' : 'training', { ...spec, resident: mode === 'resident' });
 
 /** What would fit the budget, for the error that refuses. */
 export function mendTraining(spec: MemorySpec, budgetBytes: number | undefined): string {

@@ -9,10 +9,10 @@ const read = (change: object): ReturnType<typeof readTraining> =>
     sources,
   );
 
-test('an emulator is resident, a model streamed, unless told otherwise', async () => {
+test('weights are streamed unless told otherwise', async () => {
   expect(await read({})).toMatchObject({
     weights: { path: '/e', kind: 'emulator' },
-    weightLoading: 'resident',
+    weightLoading: 'streamed',
   });
   expect(await read({ emulator: null, model: { path: '/m' } })).toMatchObject({ weightLoading: 'streamed' });
   const told = { emulator: null, model: { path: '/m' }, weightLoading: 'WEIGHT_LOADING_RESIDENT' };

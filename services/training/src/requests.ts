@@ -61,9 +61,7 @@ export async function readTraining(request: Fields, sources: SourceResolver): Pr
     dataStartStep: given?.integer('dataStartStep', { min: 0 }) ?? 0,
     adapterInit,
     optimizerInit,
-    weightLoading:
-      request.choice('weightLoading', weightLoadings) ??
-      (weights.kind === 'emulator' ? 'resident' : 'streamed'),
+    weightLoading: request.choice('weightLoading', weightLoadings) ?? 'streamed',
     memoryBudgetBytes: readMemoryBudget(request),
   };
 }

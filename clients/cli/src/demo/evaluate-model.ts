@@ -6,7 +6,7 @@ import type { Source } from '../wire/artifact.ts';
 import type { OperationResult } from '../wire/operation.ts';
 import { present } from '../wire/present.ts';
 import type { Weights } from '../wire/stages.ts';
-import { precision, sections, testFile } from './settings.ts';
+import { microBatch, precision, sections, testFile, trainFile } from './settings.ts';
 
 export interface Subject {
   readonly name: string;
@@ -50,4 +50,29 @@ export async function evaluateModel(
   });
   const { loss, choiceAccuracy } = present(result.evaluation, 'evaluation');
   return { subject, accuracy: present(choiceAccuracy, 'choice_accuracy'), loss, result };
+}
+
+/** What memory is held against: the original's weights all mapped, training rows through it as in training, no gradient. */
+export async function measureInference(
+  context: CommandContext,
+  connections: Connections,
+  model: string,
+): Promise<OperationResult> {
+  context.output.note('measure inference with the original');
+  const inference = await connections.stage('inference');
+  const id = newId('demo-inference');
+  return runOperation(context, connections, {
+    service: 'inference',
+    id,
+    begin: () =>
+      inference.startEvaluation({
+        operationId: id,
+        model: { path: model },
+        dataset: { source: { path: trainFile }, maxRows: 8 * microBatch },
+        exactMatch: false,
+        precision,
+        weightLoading: 'WEIGHT_LOADING_RESIDENT',
+      }),
+    onInterrupt: 'delete',
+  });
 }

@@ -50,7 +50,7 @@ export async function correctAdapter(request: CorrectAdapterRequest): Promise<Co
   const [full, emulated] = [new StoredWeights(original), new StoredWeights(emulator)];
   const results = limits.map((limit) => ({
     limit,
-    values: new Float64Array(adapter.layout.size),
+    values: new (adapter.dtype === 'f64' ? Float64Array : Float32Array)(adapter.layout.size),
     linears: [] as CorrectedLinear[],
   }));
   let layer = -1;

@@ -16,7 +16,7 @@ import { breathe } from '../cancel.ts';
 import { packRows, type PackedRows } from '../pack-rows.ts';
 
 export interface SweepOptions {
-  /** Bytes of hidden states kept at once, all variants together (32 MiB). */
+  /** Bytes of hidden states kept at once, all variants together (8 MiB). */
   readonly stateBytes?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly done: number; readonly rows: number }) => void;
@@ -31,7 +31,8 @@ export interface RowScore {
   readonly correct: number;
 }
 
-export const defaultStateBytes = 32 * 2 ** 20;
+/** More would spare visits to the weights, which cost a conversion where they are bf16, and take twice as much memory. */
+export const defaultStateBytes = 8 * 2 ** 20;
 
 /** One list of row scores a variant, in the order of `rows`. */
 export async function sweep(
@@ -81,7 +82,8 @@ async function sweepWave(
   const batches: Batch[] = [];
   let hidden: readonly Tensor[] = [];
   try {
-    for (const pack of wave) batches.push(prepareBatch(source.config, pack.rows, source.activationDtype));
+    for (const pack of wave)
+      batches.push(prepareBatch(source.config, pack.rows, source.activationDtype, { sharePrefix: true }));
     const n = batches.length;
     // The same micro-batches once a variant: `micro` counts through all of them.
     const all = variants.flatMap(() => batches);

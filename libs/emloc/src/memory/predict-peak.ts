@@ -3,9 +3,10 @@
  * Every stage is the sum of its parts, so that a report can say what to turn. Limits: an estimate, made to be a little
  * too high; what the allocator keeps back and what TensorFlow's kernels cache is one measured number a stage.
  */
+import { DEFAULT_SLICE_BYTES } from '@emloc/models';
 import { packedTokens } from '../pack-rows.ts';
 import { defaultStateBytes } from '../evaluation/sweep.ts';
-import { headSliceBytes, keptInputBytes } from '../training/step-gradient.ts';
+import { keptInputBytes, mergedTokens } from '../training/step-gradient.ts';
 import {
   decompositionBytes,
   headSliceTotal,
@@ -49,9 +50,6 @@ const slackBytes: Readonly<Record<Stage, number>> = {
   selection: 96 * mebi,
   merge: 72 * mebi,
 };
-/** Slices of logits where no gradient is taken (models' default). */
-const forwardSliceBytes = 32 * mebi;
-
 /** Parts that are pages of files. */
 const mapped: ReadonlySet<string> = new Set(['weights', 'libraries']);
 
@@ -70,7 +68,7 @@ export function predictPeak(stage: Stage, spec: MemorySpec): MemoryPrediction {
 }
 
 function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<string, number> {
-  const head = headSliceTotal(spec, sizes, forwardSliceBytes, false);
+  const head = headSliceTotal(spec, sizes, DEFAULT_SLICE_BYTES, false);
   const state = sizes.rowBytes * spec.microBatchTokens;
   /** Rows that are packed for passes without gradient; one long row is a micro-batch of its own. */
   const packed = Math.max(packedTokens, spec.sequenceTokens);
@@ -117,23 +115,26 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
   }
 }
 
-/** On the emulator's resident weights, or exact steps on the original's streamed ones. */
+/** On the emulator's weights, or exact steps on the original's. */
 function training(spec: MemorySpec, sizes: StageSizes, exact: boolean): Record<string, number> {
-  const { microBatches = 1, microBatchTokens, model } = spec;
+  const { microBatches = 1, microBatchTokens, model, resident = false } = spec;
   const layers = model.config.numLayers;
   const state = sizes.rowBytes * microBatchTokens;
-  const together = exact
-    ? microBatches
-    : Math.min(microBatches, Math.max(1, Math.floor(keptInputBytes / (state * layers))));
+  const together = resident
+    ? Math.min(microBatches, Math.max(1, Math.floor(keptInputBytes / (state * layers))))
+    : microBatches;
   const converted = exact ? sizes.convertedLayerBytes : sizes.convertedEmulatorLayerBytes;
+  const all = exact ? sizes.originalBytes : sizes.emulatorBytes;
   const common = {
-    weights: exact ? Math.max(sizes.layerBytes, sizes.headBytes) : sizes.emulatorBytes,
+    weights: resident ? all : Math.max(sizes.layerBytes, sizes.headBytes),
     // Parameters, two moments, gradients; the A and B that layers use are pieces of the parameters.
     adapterAndOptimizer: 4 * sizes.loraBytes,
   };
   const keptInputs = state * together * (layers + 2);
-  const insideLayer = converted + insideBackward(spec);
-  const head = headSliceTotal(spec, sizes, headSliceBytes, true);
+  const insideLayer =
+    converted +
+    insideBackward(spec, Math.max(microBatchTokens, Math.min(mergedTokens, microBatches * microBatchTokens)));
+  const head = headSliceTotal(spec, sizes, DEFAULT_SLICE_BYTES, true);
   const update = 6 * sizes.loraBytes;
   // The inside of a layer, the head, and the optimizer's vectors are never high at the same time.
   if (keptInputs + Math.max(insideLayer, head) < update) return { ...common, update };

@@ -18,6 +18,8 @@ export interface MemorySpec {
   readonly microBatches?: number;
   /** Labelled tokens of the micro-batches that go through the model together (all tokens). */
   readonly labelledTokens?: number;
+  /** Are weights mapped all the time in training (false: a layer at a time)? */
+  readonly resident?: boolean;
   /** Of the emulator (1: none). */
   readonly ratio?: number;
   readonly lora?: { readonly r: number; readonly targetModules: TargetModules };
@@ -86,9 +88,9 @@ export function insideForward(spec: MemorySpec, tokens = spec.microBatchTokens):
   return 4 * tokens * (5 * F + 8 * D) + 3 * scoreBytes(spec, tokens);
 }
 
-export function insideBackward(spec: MemorySpec): number {
+export function insideBackward(spec: MemorySpec, tokens = spec.microBatchTokens): number {
   const { hiddenSize: D, intermediateSize: F } = spec.model.config;
-  return 4 * spec.microBatchTokens * (9 * F + 14 * D) + 3 * scoreBytes(spec, spec.microBatchTokens);
+  return 4 * tokens * (9 * F + 14 * D) + 3 * scoreBytes(spec, tokens);
 }
 
 const scoreBytes = ({ model, sequenceTokens }: MemorySpec, tokens: number): number =>

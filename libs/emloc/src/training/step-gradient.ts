@@ -39,9 +39,13 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
   const { source, microBatches, step } = request;
   const batches: Batch[] = [];
   try {
-    for (const rows of microBatches) batches.push(prepareBatch(source.config, rows, source.activationDtype));
+    // A dropout mask is drawn for each token of each micro-batch, as they were given.
+    const isPlain = request.adapter.settings.loraDropout === 0;
+    for (const rows of isPlain ? mergeMicroBatches(microBatches) : microBatches) {
+      batches.push(prepareBatch(source.config, rows, source.activationDtype, { sharePrefix: isPlain }));
+    }
     const labelled = batches.reduce((sum, batch) => sum + batch.targets.labels.length, 0);
-    const tokens = batches.reduce((sum, batch) => sum + batch.rows, 0);
+    const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
     if (labelled === 0) {
       throw new EmlocError(
         'INVALID_ARGUMENT',
@@ -66,8 +70,24 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
 /** Inputs of layers kept for the backward pass at once, where weights are resident. */
 export const keptInputBytes = 48 * 2 ** 20;
 
-/** Logits, their gradient, and the converted part of the output matrix, a slice each. */
-export const headSliceBytes = 16 * 2 ** 20;
+/** Tokens up to which micro-batches are put together: larger products, fewer of them, and a prefix shared by more rows. */
+export const mergedTokens = 512;
+
+/** Neighbours as one, as long as they stay small; the loss is summed over all of them anyway. */
+export function mergeMicroBatches(microBatches: readonly (readonly TokenRow[])[]): TokenRow[][] {
+  const result: TokenRow[][] = [];
+  let tokens = Infinity;
+  for (const rows of microBatches) {
+    const own = rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+    if (tokens + own > mergedTokens) {
+      result.push([]);
+      tokens = 0;
+    }
+    result.at(-1)?.push(...rows);
+    tokens += own;
+  }
+  return result;
+}
 
 /**
  * Micro-batches that go through a layer together. Visiting streamed weights is dear: all of them. Visiting resident
@@ -106,10 +126,7 @@ async function waveGradient(
   const pass = await forwardPass(source, batches, linears, { keepInputs: true, afterLayer });
   let dHidden: readonly Tensor[] = [];
   try {
-    const loss = lossPass(source, batches, pass.hidden, {
-      gradientScale: weight,
-      sliceBytes: headSliceBytes,
-    });
+    const loss = lossPass(source, batches, pass.hidden, { gradientScale: weight });
     dHidden = loss.dHidden;
     for (const h of pass.hidden) h.dispose();
     await breathe(signal);

@@ -91,12 +91,9 @@ export function refinementRequest(
 /** An adapter on the original, on the held-out rows. */
 export function evaluationRequest(
   spec: SpecFields,
-  plan: JobPlan,
   adapter: ArtifactReference,
   purpose: 'select' | 'evaluate',
 ): Message {
-  const budget = spec.memoryBudgetBytes;
-  const fits = budget === undefined || plan.outlook.inferencePeakBytes <= budget;
   const answers = { choices: spec.choices, choiceIds: spec.choiceIds, exactMatch: spec.exactMatch ?? false };
   return {
     model: spec.model,
@@ -104,8 +101,9 @@ export function evaluationRequest(
     dataset: heldOutRows(spec),
     ...(purpose === 'evaluate' ? answers : { exactMatch: false }),
     precision: spec.training?.precision,
-    weightLoading: fits ? 'WEIGHT_LOADING_RESIDENT' : 'WEIGHT_LOADING_STREAMED',
-    memoryBudgetBytes: budget,
+    // No stage of a job is to need more memory than inference does: a layer at a time.
+    weightLoading: 'WEIGHT_LOADING_STREAMED',
+    memoryBudgetBytes: spec.memoryBudgetBytes,
   };
 }
 

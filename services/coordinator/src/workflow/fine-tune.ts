@@ -74,10 +74,10 @@ export async function fineTune(run: JobRun): Promise<JobResult> {
     emulator === undefined ? await skipCorrection(run) : await correct(run, emulator, trained.adapter);
   const refined = await refine(run, plan, trained, corrected);
 
-  const candidates = await select(run, plan, { trained: trained.adapter, corrected, refined });
+  const candidates = await select(run, { trained: trained.adapter, corrected, refined });
   const chosen = chooseCandidate(candidates);
   const evaluations = toEvaluations(candidates, chosen);
-  const evaluation = await evaluate(run, plan, chosen);
+  const evaluation = await evaluate(run, chosen);
   const adapters = { adapter: chosen.adapter, adapterUncorrected: trained.adapter };
   const result = { ...adapters, chosen: chosen.evaluation.name, candidates: evaluations, evaluation };
   return {
@@ -87,16 +87,12 @@ export async function fineTune(run: JobRun): Promise<JobResult> {
 }
 
 /** What the selection measured with the same request is not measured again. */
-async function evaluate(
-  run: JobRun,
-  plan: JobPlan,
-  { adapter, measured }: WrittenCandidate,
-): Promise<EvaluationResult> {
+async function evaluate(run: JobRun, { adapter, measured }: WrittenCandidate): Promise<EvaluationResult> {
   if (measured !== undefined && !asksForAnswers(run.spec)) {
     await run.skip('evaluate', 'measured when it was selected');
     return measured;
   }
-  const request = evaluationRequest(run.spec, plan, adapter, 'evaluate');
+  const request = evaluationRequest(run.spec, adapter, 'evaluate');
   return single(run, 'evaluate', 'evaluation', { service: 'inference', rpc: 'startEvaluation', request });
 }
 
@@ -151,14 +147,10 @@ interface Made {
 }
 
 /** Every candidate's held-out loss; those that the correction measured already are not measured again. */
-async function select(
-  run: JobRun,
-  plan: JobPlan,
-  { trained, corrected, refined }: Made,
-): Promise<Candidate[]> {
+async function select(run: JobRun, { trained, corrected, refined }: Made): Promise<Candidate[]> {
   const results: OperationResult[] = [];
   const measure = async (name: string, adapter: ArtifactReference): Promise<EvaluationResult> => {
-    const request = evaluationRequest(run.spec, plan, adapter, 'select');
+    const request = evaluationRequest(run.spec, adapter, 'select');
     const result = await run.operate('select', {
       service: 'inference',
       rpc: 'startEvaluation',
