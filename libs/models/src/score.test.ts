@@ -50,6 +50,21 @@ test('all continuations in one pass score as passes of their own do', async () =
   source.close();
 });
 
+test('prompts that begin alike, in more than one micro-batch, score as alone', async () => {
+  const source = openWeights(openModel(tinyLlama), { mode: 'streamed', computeDtype: 'f64' });
+  const beginning = Array.from({ length: 20 }, (_, i) => 3 + ((7 * i) % 90));
+  const many = Array.from({ length: 24 }, (_, i) => ({
+    promptIds: [...beginning, ...Array.from({ length: 1 + (i % 9) }, (_unused, k) => 5 + ((i * k) % 200))],
+    continuations: [[5, 6, 2], [5, 9], [100 + i]],
+  }));
+  expect(many.reduce((sum, row) => sum + row.promptIds.length, 0)).toBeGreaterThan(512);
+  const scores = await scoreContinuations(source, plain, many);
+  for (const [i, { promptIds, continuations }] of many.entries())
+    for (const [k, continuation] of continuations.entries())
+      expect(scores[i]![k]).toBeCloseTo(await separately(source, promptIds, continuation), 11);
+  source.close();
+});
+
 test('continuations share the rows of common beginnings, and last tokens need none', () => {
   const { ids, layout } = tokenTree(rows[0]!, 0);
   expect(ids).toEqual([1, 7, 9, 30, 41, 5, 6, 8, 6]);

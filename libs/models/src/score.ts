@@ -1,11 +1,22 @@
 /**
  * Scores many continuations of one prompt in ONE pass (tree attention): the prompt runs once, and after it the tokens
  * of a prefix tree over the continuations, each of which sees the prompt and its own ancestors. Positions go on after
- * the prompt. Costs about one forward of prompt + tree, whatever the number of continuations.
+ * the prompt. Costs about one forward of prompt + tree, whatever the number of continuations. What the prompts of a
+ * micro-batch begin with runs once, too, and all micro-batches go through a layer while it is visited.
  */
-import { gather, logSoftmax, reshape, slice, tensor, tidy, toFloat64Array, type Tensor } from '@emloc/engine';
+import {
+  concat,
+  gather,
+  logSoftmax,
+  reshape,
+  slice,
+  tensor,
+  tidy,
+  toFloat64Array,
+  type Tensor,
+} from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { batchOf, makeBatchContext, type SequenceLayout } from './batch.ts';
+import { batchOf, makeBatchContext, sharedPrefix, type SequenceLayout } from './batch.ts';
 import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
 import { forwardPass, type PassOptions } from './model-pass.ts';
 import type { Batch, LinearsFor, WeightSource } from './types.ts';
@@ -24,16 +35,19 @@ export const scoreContinuations = async (
 ): Promise<number[][]> => {
   const trees = rows.map((row, i) => tokenTree(row, i));
   trees.forEach((tree, i) => checkTree(source, tree, i));
-  const batch = treeBatch(source, trees);
+  const packs: TreePack[] = [];
   try {
-    const forward = await forwardPass(source, [batch], linearsFor, options);
+    for (const some of packTrees(trees)) packs.push(treePack(source, some));
+    const batches = packs.map(({ batch }) => batch);
+    const forward = await forwardPass(source, batches, linearsFor, options);
     try {
-      return sums(trees, logProbsOf(source, forward.hidden[0]!, allPairs(trees)));
+      const pairs = packs.map((pack) => pack.pairs);
+      return sums(trees, logProbsOf(source, forward.hidden, pairs));
     } finally {
       forward.dispose();
     }
   } finally {
-    batch.dispose();
+    for (const { batch } of packs) batch.dispose();
   }
 };
 
@@ -44,6 +58,8 @@ interface Pair {
 }
 
 interface TokenTree {
+  /** Tokens of the prompt, which `ids` begins with. */
+  readonly prompt: number;
   readonly ids: readonly number[];
   readonly layout: SequenceLayout;
   /** By continuation: rows (within this tree) and the tokens they predict. */
@@ -83,7 +99,7 @@ export const tokenTree = ({ promptIds, continuations }: Choices, index: number):
   });
   const visible = (query: number, key: number): boolean =>
     key < prompt ? key <= query : query >= prompt && ancestors[query - prompt]!.has(key);
-  return { ids, layout: { tokens: ids.length, positions, visible }, pairs };
+  return { prompt, ids, layout: { tokens: ids.length, positions, visible }, pairs };
 };
 
 const checkTree = ({ config }: WeightSource, { ids, layout, pairs }: TokenTree, index: number): void => {
@@ -101,48 +117,81 @@ const badChoices = (index: number, message: string): EmlocError =>
     mend: 'tokenize prompt and choices with the tokenizer of this model, and shorten what is too long',
   });
 
-const treeBatch = ({ config, activationDtype }: WeightSource, trees: readonly TokenTree[]): Batch => {
-  const layouts = trees.map(({ layout }) => layout);
-  return batchOf(
-    trees.flatMap((tree) => [...tree.ids]),
-    makeBatchContext(config, layouts, activationDtype),
-    { prefix: 0, lengths: layouts.map(({ tokens }) => tokens) },
-  );
+/** Tokens of a micro-batch, before what its prompts share is left out. */
+const PACKED_TOKENS = 512;
+
+const packTrees = (trees: readonly TokenTree[]): TokenTree[][] => {
+  const packs: TokenTree[][] = [];
+  let tokens = Infinity;
+  for (const tree of trees) {
+    if (tokens + tree.ids.length > PACKED_TOKENS) {
+      packs.push([]);
+      tokens = 0;
+    }
+    packs.at(-1)!.push(tree);
+    tokens += tree.ids.length;
+  }
+  return packs;
 };
 
-/** With rows counted through the whole batch. */
-const allPairs = (trees: readonly TokenTree[]): Pair[] => {
-  let first = 0;
-  return trees.flatMap(({ ids, pairs }) => {
-    const own = pairs.flat().map(({ row, token }) => ({ row: first + row, token }));
-    first += ids.length;
-    return own;
-  });
+interface TreePack {
+  readonly batch: Batch;
+  /** Of all its trees, with rows counted through the micro-batch. */
+  readonly pairs: readonly Pair[];
+}
+
+const treePack = ({ config, activationDtype }: WeightSource, trees: readonly TokenTree[]): TreePack => {
+  const prefix = sharedPrefix(trees.map(({ ids, prompt }) => ids.slice(0, prompt)));
+  const layouts = trees.map(({ layout: { tokens, positions, visible } }): SequenceLayout => ({
+    tokens: tokens - prefix,
+    positions: positions?.slice(prefix),
+    visible: (query, key) => visible!(query + prefix, key + prefix),
+  }));
+  const ids = trees[0]!.ids.slice(0, prefix);
+  const pairs: Pair[] = [];
+  for (const tree of trees) {
+    // A shared prefix leaves each prompt its last token, so what predicts is never in it.
+    const first = ids.length - prefix;
+    for (const { row, token } of tree.pairs.flat()) pairs.push({ row: first + row, token });
+    ids.push(...tree.ids.slice(prefix));
+  }
+  const context = makeBatchContext(config, layouts, activationDtype, prefix);
+  return { batch: batchOf(ids, context, { prefix, lengths: trees.map((tree) => tree.ids.length) }), pairs };
 };
 
-/** Each row's logits are made once, however many tokens are asked of it. */
-const logProbsOf = (source: WeightSource, h: Tensor, pairs: readonly Pair[]): Float64Array => {
-  const rows = [...new Set(pairs.map(({ row }) => row))].sort((a, b) => a - b);
-  const vocabulary = source.config.vocabSize;
-  const result = new Float64Array(pairs.length);
-  source.withHead((head) =>
-    tidy(() => {
-      const own = gatherRows(h, Int32Array.from(rows));
-      for (const { first, count } of slices(rows.length, rowsPerSlice(source, DEFAULT_SLICE_BYTES))) {
-        const places = new Map(rows.slice(first, first + count).map((row, i) => [row, i]));
-        const asked = pairs.flatMap(({ row }, i) => (places.has(row) ? [i] : []));
-        const flat = asked.map((i) => places.get(pairs[i]!.row)! * vocabulary + pairs[i]!.token);
+/** `hidden` and `pairs` by micro-batch. Each row's logits are made once, however many tokens are asked of it. */
+const logProbsOf = (
+  source: WeightSource,
+  hidden: readonly Tensor[],
+  pairsOf: readonly (readonly Pair[])[],
+): Float64Array =>
+  tidy(() => {
+    const pairs: Pair[] = []; // rows counted through those that are asked
+    let total = 0;
+    const asked = pairsOf.map((some, i) => {
+      const rows = [...new Set(some.map(({ row }) => row))].sort((a, b) => a - b);
+      const places = new Map(rows.map((row, k) => [row, total + k]));
+      for (const { row, token } of some) pairs.push({ row: places.get(row)!, token });
+      total += rows.length;
+      return gatherRows(hidden[i]!, Int32Array.from(rows));
+    });
+    const own = concat(asked, 0);
+    const vocabulary = source.config.vocabSize;
+    const result = new Float64Array(pairs.length);
+    source.withHead((head) => {
+      for (const { first, count } of slices(total, rowsPerSlice(source, DEFAULT_SLICE_BYTES))) {
+        const inside = pairs.flatMap(({ row }, i) => (row >= first && row < first + count ? [i] : []));
+        const flat = inside.map((i) => (pairs[i]!.row - first) * vocabulary + pairs[i]!.token);
         const found = tidy(() => {
           const part = slice(own, [first, 0], [count, source.config.hiddenSize]);
           const all = reshape(logSoftmax(logitsOf(source, part, head)), [-1]);
           return toFloat64Array(gather(all, tensor(Int32Array.from(flat), [flat.length], 'i32'), 0));
         });
-        asked.forEach((i, k) => (result[i] = found[k]!));
+        inside.forEach((i, k) => (result[i] = found[k]!));
       }
-    }),
-  );
-  return result;
-};
+    });
+    return result;
+  });
 
 const sums = (trees: readonly TokenTree[], logProbs: Float64Array): number[][] => {
   let at = 0;

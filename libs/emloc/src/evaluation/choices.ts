@@ -4,8 +4,7 @@ import { EmlocError } from '@emloc/errors';
 import { breathe } from '../cancel.ts';
 import { adapterLinears } from '../lora/adapter-linears.ts';
 import type { LoraAdapter } from '../lora/lora-adapter.ts';
-import { packedTokens } from '../pack-rows.ts';
-import type { SweepOptions } from './sweep.ts';
+import { defaultStateBytes, type SweepOptions } from './sweep.ts';
 
 export interface ChoiceRow {
   readonly promptIds: readonly number[];
@@ -37,10 +36,11 @@ export async function evaluateChoices(
   }
   const chosen: number[] = [];
   let logProbability = 0;
-  for (const wave of waves(rows)) {
+  const rowBytes = source.config.hiddenSize * (source.activationDtype === 'f64' ? 8 : 4);
+  for (const wave of waves(rows, defaultStateBytes / rowBytes)) {
     const scores = await scoreContinuations(
       source,
-      adapterLinears(source, adapter),
+      adapterLinears(source, adapter, () => ({ fold: true })),
       wave.map(({ promptIds, choices }) => ({ promptIds, continuations: choices })),
       { afterLayer: () => breathe(options.signal) },
     );
@@ -61,13 +61,13 @@ export async function evaluateChoices(
   };
 }
 
-/** Rows that go through a layer together: their tokens lie side by side, so they are what its inside must hold. */
-function waves(rows: readonly ChoiceRow[]): ChoiceRow[][] {
+/** Rows that go through a layer together: their hidden states are what is kept at once. */
+function waves(rows: readonly ChoiceRow[], maxTokens: number): ChoiceRow[][] {
   const result: ChoiceRow[][] = [];
   let tokens = Infinity;
   for (const row of rows) {
     const needs = row.promptIds.length + row.choices.reduce((sum, ids) => sum + ids.length, 0);
-    if (tokens + needs > packedTokens) {
+    if (tokens + needs > maxTokens) {
       result.push([]);
       tokens = 0;
     }
