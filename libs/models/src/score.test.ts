@@ -65,6 +65,12 @@ test('prompts that begin alike, in more than one micro-batch, score as alone', a
   source.close();
 });
 
+test('no rows score as nothing', async () => {
+  const source = openWeights(openModel(tinyLlama), { mode: 'streamed' });
+  expect(await scoreContinuations(source, plain, [])).toEqual([]);
+  source.close();
+});
+
 test('continuations share the rows of common beginnings, and last tokens need none', () => {
   const { ids, layout } = tokenTree(rows[0]!, 0);
   expect(ids).toEqual([1, 7, 9, 30, 41, 5, 6, 8, 6]);

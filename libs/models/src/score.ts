@@ -33,6 +33,7 @@ export const scoreContinuations = async (
   rows: readonly Choices[],
   options: PassOptions = {},
 ): Promise<number[][]> => {
+  if (rows.length === 0) return [];
   const trees = rows.map((row, i) => tokenTree(row, i));
   trees.forEach((tree, i) => checkTree(source, tree, i));
   const packs: TreePack[] = [];
