@@ -37,6 +37,7 @@ export * from './training/training-state.ts';
 export * from './training/step-gradient.ts';
 export * from './training/train.ts';
 export * from './training/refinement.ts';
+export * from './evaluation/score-tokens.ts';
 export * from './evaluation/sweep.ts';
 export * from './evaluation/evaluate.ts';
 export * from './evaluation/choices.ts';

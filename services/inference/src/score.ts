@@ -1,17 +1,9 @@
 /** Log-probabilities of given tokens: messages of emloc.inference.v1, one a row. */
-import { adapterLinears } from '@emloc/emloc';
+import { adapterLinears, scoreTokens } from '@emloc/emloc';
 import { startEngine } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { messageCodec } from '@emloc/mesh/contracts';
-import {
-  forwardPass,
-  loadTokenizer,
-  lossPass,
-  prepareBatch,
-  type LinearsFor,
-  type ModelDirectory,
-  type WeightSource,
-} from '@emloc/models';
+import { loadTokenizer, type ModelDirectory } from '@emloc/models';
 import type { WorkerContext } from '@emloc/operations';
 import type { ScoreRequest } from './requests.ts';
 import { checkWeights, withWeights } from './weights.ts';
@@ -22,34 +14,17 @@ export async function scoreRows(request: ScoreRequest, context: WorkerContext): 
   const codec = messageCodec('emloc.inference.v1.ScoreResponse');
   await startEngine();
   await withWeights(checked, request, async (source, adapter) => {
-    const linears = adapterLinears(source, adapter);
-    for (const [row, ids] of rows.entries()) {
-      const logProbabilities =
-        ids.length < 2 ? [] : await scoreRow(source, linears, ids, () => context.yield());
-      await context.output.write(codec.encode({ row, ids, logProbabilities }));
+    const scores = scoreTokens(source, adapterLinears(source, adapter), rows, {
+      afterLayer: () => context.yield(),
+    });
+    let row = 0;
+    for await (const logProbs of scores) {
+      const ids = rows[row] ?? [];
+      await context.output.write(codec.encode({ row, ids, logProbabilities: Array.from(logProbs) }));
+      row += 1;
     }
   });
   return {};
-}
-
-async function scoreRow(
-  source: WeightSource,
-  linears: LinearsFor,
-  ids: readonly number[],
-  afterLayer: () => Promise<void>,
-): Promise<number[]> {
-  const labels = ids.map((id, t) => (t === 0 ? -100 : id));
-  const batch = prepareBatch(source.config, [{ inputIds: ids, labels }], source.activationDtype);
-  try {
-    const { hidden } = await forwardPass(source, [batch], linears, { afterLayer });
-    try {
-      return Array.from(lossPass(source, [batch], hidden).micro[0]?.logProbs ?? []);
-    } finally {
-      for (const state of hidden) state.dispose();
-    }
-  } finally {
-    batch.dispose();
-  }
 }
 
 function idsOf({ rows, texts }: ScoreRequest, model: ModelDirectory): readonly (readonly number[])[] {
