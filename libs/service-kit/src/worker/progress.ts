@@ -16,9 +16,9 @@ export class ProgressReporter {
   readonly #context: Pick<WorkerContext, 'emit'>;
   readonly #stage: string;
   readonly #totalSteps: number;
-  readonly #begun = performance.now();
   #said = -Infinity;
-  #first: number | undefined;
+  /** The first report: work before it may have been done by an earlier process. */
+  #first: { readonly step: number; readonly ms: number } | undefined;
 
   constructor(context: Pick<WorkerContext, 'emit'>, stage: string, totalSteps: number) {
     this.#context = context;
@@ -28,8 +28,8 @@ export class ProgressReporter {
 
   /** `step` steps are done. What is not given is estimated from the steps before. */
   report(step: number, extras: ProgressExtras = {}): void {
-    this.#first ??= step - 1;
     const now = performance.now();
+    this.#first ??= { step, ms: now };
     if (now - this.#said < intervalMs && step < this.#totalSteps) return;
     this.#said = now;
     const { rssBytes, peakRssBytes } = readMemory();
@@ -46,8 +46,9 @@ export class ProgressReporter {
   }
 
   #remaining(step: number, now: number): number | undefined {
-    const done = step - (this.#first ?? 0);
-    if (done <= 0) return undefined;
-    return ((now - this.#begun) / 1000 / done) * Math.max(0, this.#totalSteps - step);
+    if (step >= this.#totalSteps) return 0;
+    const { step: first, ms } = this.#first ?? { step, ms: now };
+    if (step <= first) return undefined;
+    return ((now - ms) / 1000 / (step - first)) * (this.#totalSteps - step);
   }
 }
