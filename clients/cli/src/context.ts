@@ -5,6 +5,8 @@ import type { Output } from './output/output.ts';
 export interface CommandContext {
   readonly output: Output;
   readonly environment: NodeJS.ProcessEnv;
+  /** What was typed after `emloc`. */
+  readonly args: readonly string[];
   readonly home: Home;
   /** Aborts at the first Ctrl-C (or SIGTERM, SIGHUP): pause, clean up, throw. */
   readonly signal: AbortSignal;

@@ -8,6 +8,7 @@ import { Output, type Streams } from './output/output.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface Surroundings {
+  readonly args?: readonly string[];
   readonly streams: Streams;
   readonly environment: NodeJS.ProcessEnv;
 }
@@ -40,7 +41,7 @@ export function report({ streams, environment }: Surroundings, json: boolean, th
 
 /** The first signal asks the work to pause and clean up; the second kills what was started and ends this process. */
 export async function withContext(
-  { streams, environment }: Surroundings,
+  { args = [], streams, environment }: Surroundings,
   json: boolean,
   work: (context: CommandContext) => Promise<void>,
 ): Promise<void> {
@@ -61,6 +62,7 @@ export async function withContext(
     await work({
       output,
       environment,
+      args,
       home: emlocHome(environment),
       signal: controller.signal,
       onKill: (kill) => {

@@ -15,7 +15,7 @@ export interface RunOptions {
 
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<number> {
   const { streams = process, environment = process.env } = options;
-  const surroundings = { streams, environment };
+  const surroundings = { args, streams, environment };
   const start: Start = (chosen, work) => withContext(surroundings, chosen.json === true, work);
   try {
     const program = await buildProgram(args, streams, start);
@@ -40,6 +40,9 @@ function asTyped(thrown: unknown, args: readonly string[]): unknown {
 
 /** Commander's complaint as one of ours: one line, the suggestion as the mend. */
 function usageError(error: CommanderError): UsageError {
+  if (error.code === 'commander.help') {
+    return new UsageError('NO_COMMAND', 'no command is given', { mend: 'choose one of the above' });
+  }
   const [message = '', ...more] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = more
     .join(' ')

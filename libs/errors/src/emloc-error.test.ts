@@ -10,6 +10,13 @@ test('an error names field, value and mend in one line', () => {
   expect(error.describe()).toBe('--ratio: 1.5 is not in (0, 1] (choose a ratio such as 0.5)');
 });
 
+test('a field that the message names does not stand before it once more', () => {
+  const error = (message: string) =>
+    new EmlocError('INVALID_ARGUMENT', 'BAD', message, { field: '--ratio' }).describe();
+  expect(error("unknown option '--ratio'")).toBe("unknown option '--ratio'");
+  expect(error('--ratios is not given')).toBe('--ratio: --ratios is not given');
+});
+
 test('a full disk keeps its meaning, and an error of ours passes unchanged', () => {
   const full = EmlocError.from(Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC', path: 'out' }));
   expect(full).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'DISK_FULL' });

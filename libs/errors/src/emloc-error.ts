@@ -82,10 +82,13 @@ export class EmlocError extends Error {
 
   /** One line for people: what was wrong, with which field and value, and the mend. */
   describe(): string {
-    const where = this.field === undefined ? '' : `${this.field}: `;
+    const where = this.field === undefined || names(this.message, this.field) ? '' : `${this.field}: `;
     const mend = this.mend === undefined ? '' : ` (${this.mend})`;
     return `${where}${this.message}${mend}`;
   }
 }
+
+/** Does the sentence name the field itself? Then it does not stand before it once more. */
+const names = (sentence: string, field: string): boolean => sentence.split(/[\s'"`,;:()=]+/).includes(field);
 
 const at = (path: string | undefined): string => (path === undefined ? '' : `: ${path}`);

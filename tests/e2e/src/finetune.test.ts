@@ -85,9 +85,13 @@ test('the job is known afterwards, its result can be fetched again, and it can b
   expect(gone.stderr).toContain('first');
 });
 
-test('ratio 1 trains on the original alone, without an emulator', async () => {
+test.each([
+  ['--ratio', '1'],
+  ['--refine-steps', 'all'],
+])('%s %s trains on the original alone, without an emulator', async (option, value) => {
+  const output = work.path(`exact${option}`);
   const { stages } = await work.json<JobResult>(
-    ...['finetune', ...options, '--ratio', '1', '--output', work.path('exact')],
+    ...['finetune', ...options, option, value, '--output', output],
   );
   const stateOf = (name: string): string | undefined => stages.find((stage) => stage.name === name)?.state;
   expect([stateOf('compress'), stateOf('correct'), stateOf('train')]).toEqual([

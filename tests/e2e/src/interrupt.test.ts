@@ -49,8 +49,10 @@ test('an interrupted training goes on with --resume and ends where an undisturbe
   running.child.kill('SIGINT');
   const { code, stderr } = await running.done;
   expect(code).toBe(130);
-  expect(stderr).toContain('--resume');
-  await work.succeed(...command, '--output', work.path('stopped'), '--resume');
+  // As it is printed, it can be typed.
+  const goesOn = [...command, '--output', work.path('stopped'), '--resume'];
+  expect(stderr).toContain(`(emloc ${goesOn.join(' ')} goes on)`);
+  await work.succeed(...goesOn);
   await down();
 
   // In a home of its own: in the other one the result would be taken from the store.

@@ -15,7 +15,7 @@ import {
 import { addOptions } from '../options/option.ts';
 import type { TypedTraining } from '../options/training-request.ts';
 import { batchOptions, evaluationOptions, loraOptions, optimizerOptions } from '../options/training.ts';
-import { numberIn, oneOf, wholeNumber } from '../options/values.ts';
+import { numberIn, oneOf, wholeNumber, wordOr } from '../options/values.ts';
 import { example, type DefineCommand } from '../program.ts';
 import { compressionMethods } from './compress.ts';
 
@@ -31,7 +31,7 @@ export interface FinetuneOptions extends TypedTraining {
   readonly compressionMethod: (typeof compressionMethods)[number];
   readonly correctionMethod: CorrectionMethodName;
   readonly maxCorrectionRatio: number;
-  readonly refineSteps?: number;
+  readonly refineSteps?: number | 'all';
   readonly refineLearningRate?: number;
   readonly memoryBudget?: number;
   readonly server?: string;
@@ -77,7 +77,7 @@ export const define: DefineCommand = (command, start) => {
     {
       flags: '--refine-steps <steps>',
       says: 'so many of the steps are exact, on the original (default: half); 0: as published; all: LoRA on the original',
-      parse: wholeNumber('--refine-steps', 0, '60'),
+      parse: wordOr('all', wholeNumber('--refine-steps', 0, '60 (or all)')),
     },
     {
       flags: '--refine-learning-rate <rate>',

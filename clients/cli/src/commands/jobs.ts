@@ -19,6 +19,7 @@ export interface ResumeOptions extends JobsOptions {
 
 export const define: DefineCommand = (command, start) => {
   command.description('Lists, shows, watches, cancels, resumes and deletes fine-tuning jobs.');
+  command.addHelpText('after', example('emloc jobs list', 'emloc jobs resume ID'));
 
   const list = sub(command, 'list', 'jobs, the newest first', 'emloc jobs list', [
     {

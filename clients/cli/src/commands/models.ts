@@ -20,6 +20,7 @@ export interface ImportOptions {
 
 export const define: DefineCommand = (command, start) => {
   command.description('Gets the demo model, or converts a GGUF file into a Hugging Face directory.');
+  command.addHelpText('after', example('emloc models pull smollm2-135m'));
 
   const pull = command
     .command('pull')

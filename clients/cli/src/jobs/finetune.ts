@@ -36,7 +36,9 @@ export async function finetune(context: CommandContext, options: FinetuneOptions
 async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => Promise<FineTuneJobSpec>> {
   const { maxSeqLength, evalData, maxSteps, refineSteps } = options;
   checkId(options.id);
-  if (refineSteps !== undefined && maxSteps !== undefined && refineSteps > maxSteps) {
+  // All steps exact is LoRA on the original, which needs no emulator.
+  const allExact = refineSteps === 'all';
+  if (!allExact && refineSteps !== undefined && maxSteps !== undefined && refineSteps > maxSteps) {
     throw new UsageError('OUT_OF_RANGE', `${refineSteps} exact steps are more than all ${maxSteps}`, {
       field: '--refine-steps',
       value: String(refineSteps),
@@ -44,7 +46,7 @@ async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => 
     });
   }
   const model = await checkModel('--model', options.model, options.server);
-  const ratios = await checkRatios(options, model, 0.5);
+  const ratios = allExact ? { ratio: 1 } : await checkRatios(options, model, 0.5);
   const targets = await checkTargets(options.targetModules, model);
   await checkData('--data', options.data, model, maxSeqLength);
   if (evalData !== undefined) await checkData('--eval-data', evalData, model, maxSeqLength);
@@ -56,7 +58,7 @@ async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => 
     calibration: { samples: options.samples, seed: options.seed },
     lora: toLoraConfig(options, targets),
     training: toTrainingOptions(options),
-    refineSteps,
+    refineSteps: allExact ? undefined : refineSteps,
     refineLearningRate: options.refineLearningRate,
     correctionMethod: toCorrectionMethod(options.correctionMethod),
     maxCorrectionRatio: options.maxCorrectionRatio,

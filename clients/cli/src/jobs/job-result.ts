@@ -6,6 +6,7 @@ import { fromStatusMessage } from '@emloc/mesh';
 import { writeOutput, type OutputPlace } from '../checks/output.ts';
 import type { CommandContext } from '../context.ts';
 import { Interrupted } from '../interrupted.ts';
+import { resumable } from '../operations/resume-hint.ts';
 import { formatBytes, formatSeconds } from '../output/format.ts';
 import { pairs, table } from '../output/table.ts';
 import type { Files, Session } from '../session/session.ts';
@@ -42,7 +43,7 @@ export function endedOtherwise(id: string, { state, error }: JobEnd): EmlocError
     case 'JOB_STATE_FAILED':
       return error === null
         ? new EmlocError('INTERNAL', 'JOB_FAILED', `job ${id} failed without saying why`)
-        : fromStatusMessage(error);
+        : (resumable(fromStatusMessage(error), mend) as EmlocError);
     default:
       return new EmlocError('CANCELLED', 'JOB_CANCELLED', `job ${id} was cancelled`, { mend });
   }

@@ -6,7 +6,7 @@ import { forgetRun, recallOutput } from '../operations/remembered-runs.ts';
 import { pairs, table } from '../output/table.ts';
 import { prepareRuntime } from '../session/prepare-runtime.ts';
 import { withSession } from '../session/session.ts';
-import type { FineTuneJob } from '../wire/job.ts';
+import type { FineTuneJob, JobState } from '../wire/job.ts';
 import { followJob } from './follow-job.ts';
 import { isoTime, jobObject, stateName } from './job-object.ts';
 import { finishJob, stageTable } from './job-result.ts';
@@ -52,8 +52,13 @@ export async function watchJob(context: CommandContext, id: string, options: Job
 export async function cancelJob(context: CommandContext, id: string, options: JobsOptions): Promise<void> {
   await withSession(context, options, async ({ connections }) => {
     const jobs = await connections.jobs();
-    await jobs.cancelFineTuneJob({ id });
-    await followJob(context, jobs, { id, onInterrupt: 'leave' });
+    const { state, cursor } = (await jobs.getFineTuneJob({ id })).job.status;
+    if (hasEnded(state)) {
+      context.output.note(`job ${id} has ${stateName(state)} already: there is nothing to cancel`);
+    } else {
+      await jobs.cancelFineTuneJob({ id });
+      await followJob(context, jobs, { id, fromCursor: cursor, onInterrupt: 'leave' });
+    }
     printJob(context, (await jobs.getFineTuneJob({ id })).job);
   });
 }
@@ -88,6 +93,10 @@ export async function deleteJob(context: CommandContext, id: string, options: Jo
     context.output.result({ deleted: id }, () => `deleted ${id}`);
   });
 }
+
+/** For good: a paused job waits. */
+const hasEnded = (state: JobState): boolean =>
+  state === 'JOB_STATE_SUCCEEDED' || state === 'JOB_STATE_FAILED' || state === 'JOB_STATE_CANCELLED';
 
 function printJob(context: CommandContext, job: FineTuneJob): void {
   context.output.result(jobObject(job), () =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { UsageError } from '../usage-error.ts';
-import { numberIn, oneOf, wholeNumber } from './values.ts';
+import { numberIn, oneOf, wholeNumber, wordOr } from './values.ts';
 
 const ratio = numberIn('--ratio', { min: 0, aboveMin: true, max: 1 }, '0.5');
 
@@ -36,5 +36,14 @@ test('a word that is not offered is refused with those that are', () => {
   expect(oneOf('--method', ['auto', 'paper', 'none'])('auto')).toBe('auto');
   expect(() => oneOf('--method', ['auto', 'paper', 'none'])('best')).toThrow(
     "'best' is not one of auto, paper, none",
+  );
+});
+
+test('a word may stand for a number', () => {
+  const steps = wordOr('all', wholeNumber('--refine-steps', 0, '60 (or all)'));
+  expect(steps('all')).toBe('all');
+  expect(steps('0')).toBe(0);
+  expect(() => steps('most')).toThrow(
+    expect.objectContaining({ mend: 'choose a whole number such as 60 (or all)' }),
   );
 });

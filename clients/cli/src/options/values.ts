@@ -33,6 +33,12 @@ export function numberIn(field: string, range: NumberRange, example: string): (t
 export const wholeNumber = (field: string, min: number, example: string) =>
   numberIn(field, { min, whole: true }, example);
 
+/** A number, or one word that stands for one. */
+export const wordOr =
+  <T extends string>(word: T, parse: (typed: string) => number) =>
+  (typed: string): number | T =>
+    typed === word ? word : parse(typed);
+
 /** One of a few words; says which. */
 export function oneOf<T extends string>(field: string, words: readonly T[]): (typed: string) => T {
   return (typed) => {

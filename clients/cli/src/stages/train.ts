@@ -8,7 +8,7 @@ import { underOption } from '../checks/under-option.ts';
 import { checkWeights } from '../checks/weights.ts';
 import type { TrainOptions } from '../commands/train.ts';
 import type { CommandContext } from '../context.ts';
-import { Interrupted } from '../interrupted.ts';
+import { resumable, resumeCommand } from '../operations/resume-hint.ts';
 import { newId, runOperation } from '../operations/run-operation.ts';
 import { forgetRun, recallRun, rememberRun } from '../operations/remembered-runs.ts';
 import { toLoraConfig, toTrainingOptions } from '../options/training-request.ts';
@@ -92,13 +92,7 @@ export async function train(
       await finish(result, session);
       forgetRun(context.home, place.path);
     } catch (error) {
-      if (error instanceof Interrupted) {
-        throw new Interrupted(
-          'interrupted; the last checkpoint is kept',
-          'the same command with --resume goes on',
-        );
-      }
-      throw error;
+      throw resumable(error, `${resumeCommand(context.args)} goes on`);
     }
   });
 }
