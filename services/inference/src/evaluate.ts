@@ -66,10 +66,11 @@ export async function evaluateWeights(
             ? undefined
             : await evaluateChoices(source, adapter, choices, reporting(rows.length));
         const exact = exactMatch ? evaluation?.exactMatch : undefined;
-        const loss = evaluation?.loss ?? chosen?.loss ?? NaN;
+        const loss = finite(evaluation?.loss ?? chosen?.loss ?? NaN);
         return {
           loss,
-          perplexity: Math.exp(loss),
+          // Of a loss above 709; a result is JSON, which knows no infinity.
+          perplexity: Math.min(Math.exp(loss), Number.MAX_VALUE),
           rows: data.rows.length,
           tokens: evaluation?.labelledTokens ?? chosen?.answerTokens ?? 0,
           exactMatch: exact?.accuracy,
@@ -78,6 +79,15 @@ export async function evaluateWeights(
           tokenAccuracy: evaluation?.tokenAccuracy,
         };
       }),
+  });
+}
+
+/** NaN in the weights makes every loss NaN; as a result it would read as 0. */
+function finite(loss: number): number {
+  if (Number.isFinite(loss)) return loss;
+  throw new EmlocError('FAILED_PRECONDITION', 'NOT_FINITE', `the loss is ${loss}`, {
+    field: 'model',
+    mend: 'the weights or the adapter hold NaN or infinity, or overflow: fetch the model again, or train with a lower learning rate',
   });
 }
 

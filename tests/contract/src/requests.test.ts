@@ -120,6 +120,7 @@ test('the same id is one operation, is cancelled within a moment, resumed, and d
   ).rejects.toMatchObject({
     code: 'ALREADY_EXISTS',
     reason: 'OPERATION_ID_REUSED',
+    field: 'operation_id',
   });
   for await (const { event } of training.operations['watchOperation']!({ id: 'long', afterCursor: 0 })) {
     if (event.event === 'trainingStep') break;

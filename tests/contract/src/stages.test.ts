@@ -1,5 +1,5 @@
 /** The stages one after the other on the fixture, each against the golden numbers, each in a process of its own. */
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensorsHeader, TensorAssembler } from '@emloc/tensor-stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -281,4 +281,20 @@ test('an evaluation gives loss, exact matches and accuracy by choices', async ()
     reason: 'ANSWER_NOT_A_CHOICE',
     field: expect.stringContaining('train.jsonl:1'),
   });
+});
+
+test('a model whose weights hold NaN has no loss, and is refused rather than measured', async () => {
+  const broken = join(mesh.home, 'nan-model');
+  cpSync(fixture, broken, { recursive: true });
+  const file = readSafetensorsHeader(join(fixture, 'model.safetensors'));
+  const bytes = readFileSync(file.path);
+  bytes.writeFloatLE(NaN, file.tensors.get('model.layers.0.self_attn.q_proj.weight')!.begin + 400);
+  writeFileSync(join(broken, 'model.safetensors'), bytes);
+  await expect(
+    inference.run('startEvaluation', {
+      operationId: 'evaluate-nan',
+      model: { path: broken },
+      dataset: rows('train.jsonl'),
+    }),
+  ).rejects.toMatchObject({ code: 'FAILED_PRECONDITION', reason: 'NOT_FINITE', field: 'model' });
 });

@@ -35,7 +35,11 @@ export function checkSameRequest(stored: StoredRequest, digest: string): void {
     'ALREADY_EXISTS',
     'OPERATION_ID_REUSED',
     `the operation ${stored.id} exists and was started with another request`,
-    { field: 'id', value: stored.id, mend: 'choose another id, or send the request it was started with' },
+    {
+      field: 'operation_id',
+      value: stored.id,
+      mend: 'choose another id, or send the request it was started with',
+    },
   );
 }
 
