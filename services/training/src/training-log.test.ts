@@ -1,13 +1,19 @@
-import { appendFileSync, mkdtempSync, readFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { TrainingLog } from './training-log.ts';
+
+function logPath(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'emloc-log-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return join(directory, 'log.jsonl');
+}
 
 const line = (step: number) => ({ step, loss: step, grad_norm: 1, learning_rate: 0.1, tokens: 10 });
 
 test('a run that goes on keeps the lines that its checkpoint knows, and drops the rest and a cut one', () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'log-')), 'log.jsonl');
+  const path = logPath();
   const first = new TrainingLog(path, 0);
   for (const step of [1, 2, 3]) first.add(line(step));
   appendFileSync(path, '{"step":4,"lo');
@@ -24,7 +30,7 @@ test('a run that goes on keeps the lines that its checkpoint knows, and drops th
 });
 
 test('the final loss is the mean of the last ten steps', () => {
-  const log = new TrainingLog(join(mkdtempSync(join(tmpdir(), 'log-')), 'log.jsonl'), 0);
+  const log = new TrainingLog(logPath(), 0);
   for (let step = 1; step <= 20; step += 1) log.add(line(step));
   expect(log.finalLoss).toBe(15.5);
 });

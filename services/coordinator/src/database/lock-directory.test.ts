@@ -1,10 +1,14 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { lockDirectory } from './lock-directory.ts';
 
-const directory = (): string => mkdtempSync(join(tmpdir(), 'lock-'));
+function directory(): string {
+  const made = mkdtempSync(join(tmpdir(), 'emloc-lock-'));
+  onTestFinished(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
 
 test('a directory has one owner at a time', () => {
   const place = directory();
