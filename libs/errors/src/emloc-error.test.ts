@@ -22,3 +22,8 @@ test('a full disk keeps its meaning, and an error of ours passes unchanged', () 
   expect(full).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'DISK_FULL' });
   expect(EmlocError.from(full)).toBe(full);
 });
+
+test('a copy that fills its disk names the place it was going to, not what was copied', () => {
+  const thrown = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', path: 'from', dest: 'small/to' });
+  expect(EmlocError.from(thrown).message).toBe('no space left on the disk: small/to');
+});

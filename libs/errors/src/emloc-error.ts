@@ -55,13 +55,19 @@ export class EmlocError extends Error {
     if (thrown instanceof EmlocError) return thrown;
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const code = (error as NodeJS.ErrnoException).code;
-    const path = (error as NodeJS.ErrnoException).path;
+    // Of a copy: it is the place to be written that fills a disk.
+    const { path, dest } = error as NodeJS.ErrnoException & { readonly dest?: string };
     switch (code) {
       case 'ENOSPC':
-        return new EmlocError('RESOURCE_EXHAUSTED', 'DISK_FULL', `no space left on the disk${at(path)}`, {
-          mend: 'free some space or choose another output directory',
-          cause: error,
-        });
+        return new EmlocError(
+          'RESOURCE_EXHAUSTED',
+          'DISK_FULL',
+          `no space left on the disk${at(dest ?? path)}`,
+          {
+            mend: 'free some space or choose another output directory',
+            cause: error,
+          },
+        );
       case 'ENOENT':
         return new EmlocError('NOT_FOUND', 'FILE_NOT_FOUND', `no such file or directory${at(path)}`, {
           value: path,
