@@ -1,6 +1,6 @@
 /** The command line as a function: arguments in, an exit code out. */
 import { CommanderError } from 'commander';
-import { EmlocError } from '@emloc/errors';
+import { asTyped } from './checks/typed-field.ts';
 import type { Start } from './context.ts';
 import { exitCode } from './exit-codes.ts';
 import type { Streams } from './output/output.ts';
@@ -26,16 +26,6 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     const error = thrown instanceof CommanderError ? usageError(thrown) : thrown;
     return report(surroundings, args.includes('--json'), asTyped(error, args));
   }
-}
-
-/** A service names a field of its request (`options.learning_rate`); the user typed `--learning-rate`. */
-function asTyped(thrown: unknown, args: readonly string[]): unknown {
-  if (!(thrown instanceof EmlocError) || thrown.field === undefined || thrown.field.startsWith('--'))
-    return thrown;
-  const flag = `--${(thrown.field.split('.').at(-1) ?? '').replaceAll('_', '-')}`;
-  if (!args.some((arg) => arg === flag || arg.startsWith(`${flag}=`))) return thrown;
-  const { code, reason, message, value, mend, metadata } = thrown;
-  return new EmlocError(code, reason, message, { field: flag, value, mend, metadata, cause: thrown });
 }
 
 /** Commander's complaint as one of ours: one line, the suggestion as the mend. */
