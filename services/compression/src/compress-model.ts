@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   compressModel,
   decoderLinears,
+  assertGramsOf,
   openGramFile,
   predictPeak,
   readGramLayers,
@@ -40,7 +41,7 @@ export async function compressToEmulator(
   // Bad patterns and ranks are refused here, before the engine is started.
   const compressed = resolveRatios(linears, request.ratios);
   const { statistics } = request;
-  if (statistics.kind === 'file') openGramFile(statistics.path);
+  if (statistics.kind === 'file') assertGramsOf(openGramFile(statistics.path), linears);
   return performStage(context, {
     kind: 'compression',
     store,

@@ -155,6 +155,16 @@ test('ratios whose pattern matches nothing, is broken, or whose ratio is out of 
   await refuses(finetune({ '--ratio': '0.5', '--ratios': data }), 2, '--ratios', 'both');
 });
 
+test('statistics that are not there, or are no Gram matrices', async () => {
+  const compress = (statistics: string): string[] => [
+    ...['compress', '--model', tinyLlama, '--ratio', '0.5', '--output', output],
+    ...['--statistics', statistics],
+  ];
+  await refuses(compress(join(dir, 'none')), 1, '--statistics', 'no such file');
+  await refuses(compress(join(tinyLlama, 'model.safetensors')), 1, '--statistics', 'gram_of');
+  await refuses(compress(data), 1, '--statistics', 'train.jsonl');
+});
+
 test('target modules that match nothing: what the model has is told', async () => {
   await refuses(finetune({ '--target-modules': 'q_proj,qkv' }), 2, '--target-modules', 'qkv', 'q_proj');
   await refuses(finetune({ '--target-modules': '.*\\.attention\\..*' }), 2, '--target-modules', 'attention');

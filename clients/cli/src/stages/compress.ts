@@ -1,8 +1,11 @@
 /** Compression as a command: checks, the operation, the emulator, rank and truncation loss of every linear. */
 import { existsSync } from 'node:fs';
+import { assertGramsOf, decoderLinears, openGramFile } from '@emloc/emloc';
 import { EmlocError } from '@emloc/errors';
+import type { ModelDirectory } from '@emloc/models';
 import { checkModel, checkRatios, type Ratios } from '../checks/inputs.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
+import { underOption } from '../checks/under-option.ts';
 import type { CompressOptions } from '../commands/compress.ts';
 import type { CommandContext } from '../context.ts';
 import { formatNumber } from '../output/format.ts';
@@ -16,8 +19,8 @@ import { measured, runStage } from './stage.ts';
 export async function compress(context: CommandContext, options: CompressOptions): Promise<void> {
   const { statistics, method } = options;
   const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
-  checkStatistics(statistics, method);
   const model = await checkModel('--model', options.model, options.server);
+  await checkStatistics(statistics, method, model);
   const ratios = await checkRatios(options, model);
   await runStage(context, {
     service: 'compression',
@@ -81,7 +84,12 @@ export function toCompressionOptions(ratios: Ratios, method: CompressOptions['me
     : { ratios: ratios.ratios.map(([pattern, ratio]) => ({ pattern, ratio })), method: wire };
 }
 
-function checkStatistics(statistics: string | undefined, method: CompressOptions['method']): void {
+/** The Gram matrices' header: there, and of this model's shapes where the model is at hand. */
+async function checkStatistics(
+  statistics: string | undefined,
+  method: CompressOptions['method'],
+  model: ModelDirectory | undefined,
+): Promise<void> {
   if (statistics === undefined) {
     if (method === 'svd') return;
     throw new UsageError('MISSING_OPTION', 'no Gram matrices are given', {
@@ -89,7 +97,12 @@ function checkStatistics(statistics: string | undefined, method: CompressOptions
       mend: 'make them with emloc calibrate, or choose --method svd',
     });
   }
-  if (existsSync(statistics)) return;
+  if (existsSync(statistics)) {
+    return underOption({ option: '--statistics', value: statistics }, () => {
+      const grams = openGramFile(statistics);
+      if (model !== undefined) assertGramsOf(grams, decoderLinears(model));
+    });
+  }
   throw new EmlocError('NOT_FOUND', 'FILE_NOT_FOUND', `no such file: ${statistics}`, {
     field: '--statistics',
     value: statistics,

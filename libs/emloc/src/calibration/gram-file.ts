@@ -67,12 +67,18 @@ export function openGramFile(path: string): GramFile {
   return { file, gramOf, info: parseJson<GramFileInfo>(path, file.metadata['calibration'] ?? '{}') };
 }
 
+/** Does the file hold a Gram of the right side for each of these linears? Told from its header. */
+export function assertGramsOf({ file, gramOf }: GramFile, linears: readonly DecoderLinear[]): void {
+  for (const linear of linears) gramTensor(file, gramOf, linear);
+}
+
 /** The Grams of a file layer by layer, for those of `linears` that are wanted. Missing ones are refused at the start. */
 export async function* readGramLayers(
-  { file, gramOf }: GramFile,
+  gramFile: GramFile,
   linears: readonly DecoderLinear[],
 ): AsyncGenerator<LayerGrams, void, void> {
-  for (const linear of linears) gramTensor(file, gramOf, linear);
+  const { file, gramOf } = gramFile;
+  assertGramsOf(gramFile, linears);
   for (const layer of new Set(linears.map((linear) => linear.layer))) {
     const wanted = linears.filter((linear) => linear.layer === layer);
     const grams = new Map<string, Tensor>();
