@@ -37,6 +37,10 @@ test('an interrupted job is paused, leaves no process, does not come back by its
   const { jobs } = await work.json<{ jobs: { id: string; state: string }[] }>('jobs', 'list');
   expect(jobs).toMatchObject([{ id: 'long', state: 'paused' }]);
 
+  const idle = await work.run('jobs', 'cancel', 'long');
+  expect(idle.code).toBe(0);
+  expect(idle.stderr).toContain('job long does not run (paused): there is nothing to cancel');
+
   await work.succeed('jobs', 'resume', 'long');
   expect(JSON.parse(readFileSync(join(tuned, 'report.json'), 'utf8'))).toBeTypeOf('object');
 });

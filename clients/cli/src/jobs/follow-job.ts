@@ -5,7 +5,7 @@ import type { CommandContext } from '../context.ts';
 import { showEvent } from '../operations/show-event.ts';
 import { formatBytes, formatSeconds } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
-import type { FineTuneJobClient, FineTuneJobEvent, JobStage } from '../wire/job.ts';
+import type { FineTuneJobClient, FineTuneJobEvent, JobStage, JobState } from '../wire/job.ts';
 
 /** A stage stops between layers or steps. */
 const stopsWithinMs = 90_000;
@@ -42,7 +42,7 @@ export async function followJob(
     for await (const { event } of events) {
       onEvent?.(event);
       showJobEvent(output, event);
-      if (event.stateChanged && endStates.has(event.stateChanged.state)) return event.stateChanged;
+      if (event.stateChanged && hasStopped(event.stateChanged.state)) return event.stateChanged;
     }
   } catch (error) {
     if (onInterrupt === 'leave' && signal.aborted) return undefined;
@@ -53,12 +53,15 @@ export async function followJob(
   throw new EmlocError('UNAVAILABLE', 'WATCH_ENDED', `the events of job ${id} ended before it did`);
 }
 
-const endStates = new Set([
+const endStates: ReadonlySet<JobState> = new Set([
   'JOB_STATE_SUCCEEDED',
   'JOB_STATE_FAILED',
   'JOB_STATE_CANCELLED',
   'JOB_STATE_PAUSED',
 ]);
+
+/** Ended or paused: nothing happens to it any more by itself. */
+export const hasStopped = (state: JobState): boolean => endStates.has(state);
 
 function showJobEvent(output: Output, event: FineTuneJobEvent): void {
   if (event.stageEvent) return showEvent(output, event.stageEvent.event, event.stageEvent.stage);

@@ -6,8 +6,8 @@ import { forgetRun, recallOutput } from '../operations/remembered-runs.ts';
 import { pairs, table } from '../output/table.ts';
 import { prepareRuntime } from '../session/prepare-runtime.ts';
 import { withSession } from '../session/session.ts';
-import type { FineTuneJob, JobState } from '../wire/job.ts';
-import { followJob } from './follow-job.ts';
+import type { FineTuneJob } from '../wire/job.ts';
+import { followJob, hasStopped } from './follow-job.ts';
 import { isoTime, jobObject, stateName } from './job-object.ts';
 import { finishJob, stageTable } from './job-result.ts';
 
@@ -53,8 +53,8 @@ export async function cancelJob(context: CommandContext, id: string, options: Jo
   await withSession(context, options, async ({ connections }) => {
     const jobs = await connections.jobs();
     const { state, cursor } = (await jobs.getFineTuneJob({ id })).job.status;
-    if (hasEnded(state)) {
-      context.output.note(`job ${id} has ${stateName(state)} already: there is nothing to cancel`);
+    if (hasStopped(state)) {
+      context.output.note(`job ${id} does not run (${stateName(state)}): there is nothing to cancel`);
     } else {
       await jobs.cancelFineTuneJob({ id });
       await followJob(context, jobs, { id, fromCursor: cursor, onInterrupt: 'leave' });
@@ -93,10 +93,6 @@ export async function deleteJob(context: CommandContext, id: string, options: Jo
     context.output.result({ deleted: id }, () => `deleted ${id}`);
   });
 }
-
-/** For good: a paused job waits. */
-const hasEnded = (state: JobState): boolean =>
-  state === 'JOB_STATE_SUCCEEDED' || state === 'JOB_STATE_FAILED' || state === 'JOB_STATE_CANCELLED';
 
 function printJob(context: CommandContext, job: FineTuneJob): void {
   context.output.result(jobObject(job), () =>
