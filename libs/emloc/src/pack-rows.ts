@@ -1,5 +1,5 @@
 /** Rows → micro-batches for passes whose order does not matter: near in length, at most so many tokens each. */
-import type { TokenRow } from '@emloc/models';
+import { groupsUpTo, type TokenRow } from '@emloc/models';
 
 export interface PackedRows {
   readonly rows: readonly TokenRow[];
@@ -14,15 +14,8 @@ export function packRows(rows: readonly TokenRow[], maxTokens = packedTokens): P
   const order = rows
     .map((row, index) => ({ row, index, tokens: row.inputIds.length }))
     .sort((a, b) => a.tokens - b.tokens || a.index - b.index);
-  const packs: { rows: TokenRow[]; indices: number[]; tokens: number }[] = [];
-  for (const { row, index, tokens } of order) {
-    let pack = packs.at(-1);
-    if (pack === undefined || pack.tokens + tokens > maxTokens) {
-      packs.push((pack = { rows: [], indices: [], tokens: 0 }));
-    }
-    pack.rows.push(row);
-    pack.indices.push(index);
-    pack.tokens += tokens;
-  }
-  return packs;
+  return groupsUpTo(order, maxTokens, ({ tokens }) => tokens).map((group) => ({
+    rows: group.map(({ row }) => row),
+    indices: group.map(({ index }) => index),
+  }));
 }

@@ -27,3 +27,10 @@ test('a copy that fills its disk names the place it was going to, not what was c
   const thrown = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', path: 'from', dest: 'small/to' });
   expect(EmlocError.from(thrown).message).toBe('no space left on the disk: small/to');
 });
+
+test('told otherwise, an error keeps what is not replaced and has itself as the cause', () => {
+  const error = new EmlocError('INVALID_ARGUMENT', 'BAD', 'no', { field: 'a.b', value: '1', mend: 'use 2' });
+  const told = error.with({ field: '--b' });
+  expect(told).toMatchObject({ code: 'INVALID_ARGUMENT', reason: 'BAD', message: 'no', value: '1' });
+  expect([told.field, told.mend, told.cause]).toEqual(['--b', 'use 2', error]);
+});

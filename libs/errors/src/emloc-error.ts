@@ -86,6 +86,16 @@ export class EmlocError extends Error {
     }
   }
 
+  /** The same error told otherwise: with these details in place of its own. It is the cause. */
+  with(details: Omit<ErrorDetails, 'cause'>): EmlocError {
+    const { field, value, mend, metadata } = this;
+    return new EmlocError(this.code, this.reason, this.message, {
+      ...{ field, value, mend, metadata },
+      ...details,
+      cause: this,
+    });
+  }
+
   /** One line for people: what was wrong, with which field and value, and the mend. */
   describe(): string {
     const where = this.field === undefined || names(this.message, this.field) ? '' : `${this.field}: `;

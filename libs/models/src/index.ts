@@ -16,6 +16,7 @@ export { openWeights, type OpenWeightsOptions } from './weights/open-weights.ts'
 export { checkFinite } from './weights/check-finite.ts';
 export { linearBackward, linearForward, plainLinears } from './layers/linear.ts';
 export { makeBatchContext, prepareBatch, type BatchOptions, type SequenceLayout } from './batch.ts';
+export { groupsUpTo } from './groups.ts';
 export { IGNORED_LABEL } from './check-row.ts';
 export {
   backwardPass,

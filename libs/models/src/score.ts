@@ -17,6 +17,7 @@ import {
 } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { batchOf, makeBatchContext, sharedPrefix, type SequenceLayout } from './batch.ts';
+import { groupsUpTo } from './groups.ts';
 import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
 import { forwardPass, type PassOptions } from './model-pass.ts';
 import type { Batch, LinearsFor, WeightSource } from './types.ts';
@@ -38,7 +39,8 @@ export const scoreContinuations = async (
   trees.forEach((tree, i) => checkTree(source, tree, i));
   const packs: TreePack[] = [];
   try {
-    for (const some of packTrees(trees)) packs.push(treePack(source, some));
+    for (const some of groupsUpTo(trees, PACKED_TOKENS, ({ ids }) => ids.length))
+      packs.push(treePack(source, some));
     const batches = packs.map(({ batch }) => batch);
     const forward = await forwardPass(source, batches, linearsFor, options);
     try {
@@ -120,20 +122,6 @@ const badChoices = (index: number, message: string): EmlocError =>
 
 /** Tokens of a micro-batch, before what its prompts share is left out. */
 const PACKED_TOKENS = 512;
-
-const packTrees = (trees: readonly TokenTree[]): TokenTree[][] => {
-  const packs: TokenTree[][] = [];
-  let tokens = Infinity;
-  for (const tree of trees) {
-    if (tokens + tree.ids.length > PACKED_TOKENS) {
-      packs.push([]);
-      tokens = 0;
-    }
-    packs.at(-1)!.push(tree);
-    tokens += tree.ids.length;
-  }
-  return packs;
-};
 
 interface TreePack {
   readonly batch: Batch;

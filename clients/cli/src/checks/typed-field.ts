@@ -17,7 +17,5 @@ export function asTyped(thrown: unknown, args: readonly string[]): unknown {
     .reverse()
     .map((part) => `--${optionOf[part] ?? part.replaceAll('_', '-')}`)
     .find((candidate) => args.some((arg) => arg === candidate || arg.startsWith(`${candidate}=`)));
-  if (flag === undefined) return thrown;
-  const { code, reason, message, value, mend, metadata } = thrown;
-  return new EmlocError(code, reason, message, { field: flag, value, mend, metadata, cause: thrown });
+  return flag === undefined ? thrown : thrown.with({ field: flag });
 }

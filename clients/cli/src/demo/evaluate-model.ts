@@ -5,7 +5,7 @@ import { newId, runOperation } from '../operations/run-operation.ts';
 import type { Source } from '../wire/artifact.ts';
 import type { OperationResult } from '../wire/operation.ts';
 import { present } from '../wire/present.ts';
-import type { Weights } from '../wire/stages.ts';
+import type { StartEvaluationRequest, Weights } from '../wire/stages.ts';
 import { microBatch, precision, sections, testFile, trainFile } from './settings.ts';
 
 export interface Subject {
@@ -30,23 +30,11 @@ export async function evaluateModel(
   maxRows: number | undefined,
 ): Promise<Evaluated> {
   context.output.note(`evaluate: ${subject.name}`);
-  const inference = await connections.stage('inference');
-  const id = newId('demo-evaluate');
-  const result = await runOperation(context, connections, {
-    service: 'inference',
-    id,
-    begin: () =>
-      inference.startEvaluation({
-        operationId: id,
-        ...subject.weights,
-        adapter: subject.adapter,
-        dataset: { source: { path: testFile }, maxRows },
-        choices: sections,
-        exactMatch: false,
-        precision,
-        weightLoading: 'WEIGHT_LOADING_RESIDENT',
-      }),
-    onInterrupt: 'delete',
+  const result = await evaluation(context, connections, {
+    ...subject.weights,
+    adapter: subject.adapter,
+    dataset: { source: { path: testFile }, maxRows },
+    choices: sections,
   });
   const { loss, choiceAccuracy } = present(result.evaluation, 'evaluation');
   return { subject, accuracy: present(choiceAccuracy, 'choice_accuracy'), loss, result };
@@ -59,16 +47,27 @@ export async function measureInference(
   model: string,
 ): Promise<OperationResult> {
   context.output.note('measure inference with the original');
+  return evaluation(context, connections, {
+    model: { path: model },
+    dataset: { source: { path: trainFile }, maxRows: 8 * microBatch },
+  });
+}
+
+/** All weights mapped, in the demo's precision. */
+async function evaluation(
+  context: CommandContext,
+  connections: Connections,
+  request: Weights & Pick<StartEvaluationRequest, 'adapter' | 'dataset' | 'choices'>,
+): Promise<OperationResult> {
   const inference = await connections.stage('inference');
-  const id = newId('demo-inference');
+  const id = newId('demo-evaluate');
   return runOperation(context, connections, {
     service: 'inference',
     id,
     begin: () =>
       inference.startEvaluation({
         operationId: id,
-        model: { path: model },
-        dataset: { source: { path: trainFile }, maxRows: 8 * microBatch },
+        ...request,
         exactMatch: false,
         precision,
         weightLoading: 'WEIGHT_LOADING_RESIDENT',

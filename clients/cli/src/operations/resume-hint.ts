@@ -17,13 +17,9 @@ export function resumable(thrown: unknown, goesOn: string): unknown {
     return new Interrupted('interrupted; the last checkpoint is kept', goesOn);
   }
   if (!(thrown instanceof EmlocError) || !passing.has(thrown.code)) return thrown;
-  const { code, reason, message, field, value, mend, metadata } = thrown;
-  return new EmlocError(code, reason, message, {
-    field,
-    value,
+  const { mend } = thrown;
+  return thrown.with({
     mend: mend === undefined ? goesOn : `${mend}; then ${goesOn} from the last checkpoint`,
-    metadata,
-    cause: thrown,
   });
 }
 

@@ -1,9 +1,10 @@
 /** Accuracy by choices: of a list of answers, the one with the highest summed log-probability after the prompt. */
-import { scoreContinuations, type WeightSource } from '@emloc/models';
+import { groupsUpTo, scoreContinuations, type WeightSource } from '@emloc/models';
 import { EmlocError } from '@emloc/errors';
 import { breathe } from '../cancel.ts';
 import { adapterLinears } from '../lora/adapter-linears.ts';
 import type { LoraAdapter } from '../lora/lora-adapter.ts';
+import { tokenStateBytes } from '../state-bytes.ts';
 import { defaultStateBytes, type SweepOptions } from './sweep.ts';
 
 export interface ChoiceRow {
@@ -36,8 +37,9 @@ export async function evaluateChoices(
   }
   const chosen: number[] = [];
   let logProbability = 0;
-  const rowBytes = source.config.hiddenSize * (source.activationDtype === 'f64' ? 8 : 4);
-  for (const wave of waves(rows, defaultStateBytes / rowBytes)) {
+  // Rows that go through a layer together: their hidden states are what is kept at once.
+  const maxTokens = defaultStateBytes / tokenStateBytes(source);
+  for (const wave of groupsUpTo(rows, maxTokens, tokensOf)) {
     const scores = await scoreContinuations(
       source,
       adapterLinears(source, adapter, () => ({ fold: true })),
@@ -61,18 +63,5 @@ export async function evaluateChoices(
   };
 }
 
-/** Rows that go through a layer together: their hidden states are what is kept at once. */
-function waves(rows: readonly ChoiceRow[], maxTokens: number): ChoiceRow[][] {
-  const result: ChoiceRow[][] = [];
-  let tokens = Infinity;
-  for (const row of rows) {
-    const needs = row.promptIds.length + row.choices.reduce((sum, ids) => sum + ids.length, 0);
-    if (tokens + needs > maxTokens) {
-      result.push([]);
-      tokens = 0;
-    }
-    result.at(-1)?.push(row);
-    tokens += needs;
-  }
-  return result;
-}
+const tokensOf = ({ promptIds, choices }: ChoiceRow): number =>
+  promptIds.length + choices.reduce((sum, ids) => sum + ids.length, 0);

@@ -131,9 +131,8 @@ function training(spec: MemorySpec, sizes: StageSizes, exact: boolean): Record<s
     adapterAndOptimizer: 4 * sizes.loraBytes,
   };
   const keptInputs = state * together * (layers + 2);
-  const insideLayer =
-    converted +
-    insideBackward(spec, Math.max(microBatchTokens, Math.min(mergedTokens, microBatches * microBatchTokens)));
+  const merged = Math.max(microBatchTokens, Math.min(mergedTokens, microBatches * microBatchTokens));
+  const insideLayer = converted + insideBackward(spec, merged);
   const head = headSliceTotal(spec, sizes, DEFAULT_SLICE_BYTES, true);
   const update = 6 * sizes.loraBytes;
   // The inside of a layer, the head, and the optimizer's vectors are never high at the same time.

@@ -7,6 +7,7 @@ import { EmlocError } from '@emloc/errors';
 import {
   backwardPass,
   forwardPass,
+  groupsUpTo,
   lossPass,
   prepareBatch,
   type Batch,
@@ -15,6 +16,7 @@ import {
 } from '@emloc/models';
 import { breathe } from '../cancel.ts';
 import { adapterLinears } from '../lora/adapter-linears.ts';
+import { tokenStateBytes } from '../state-bytes.ts';
 import type { LoraAdapter } from '../lora/lora-adapter.ts';
 import type { LoraGradients } from '../lora/lora-gradients.ts';
 
@@ -58,8 +60,10 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
       );
     }
     let lossSum = 0;
+    let first = 0;
     for (const wave of waves(source, batches)) {
-      lossSum += await waveGradient(request, wave.batches, wave.first, 1 / labelled);
+      lossSum += await waveGradient(request, wave, first, 1 / labelled);
+      first += wave.length;
     }
     return { loss: lossSum / labelled, labelled, tokens };
   } finally {
@@ -74,40 +78,19 @@ export const keptInputBytes = 48 * 2 ** 20;
 export const mergedTokens = 512;
 
 /** Neighbours as one, as long as they stay small; the loss is summed over all of them anyway. */
-export function mergeMicroBatches(microBatches: readonly (readonly TokenRow[])[]): TokenRow[][] {
-  const result: TokenRow[][] = [];
-  let tokens = Infinity;
-  for (const rows of microBatches) {
-    const own = rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
-    if (tokens + own > mergedTokens) {
-      result.push([]);
-      tokens = 0;
-    }
-    result.at(-1)?.push(...rows);
-    tokens += own;
-  }
-  return result;
-}
+export const mergeMicroBatches = (microBatches: readonly (readonly TokenRow[])[]): TokenRow[][] =>
+  groupsUpTo(microBatches, mergedTokens, tokensOf).map((group) => group.flat());
+
+const tokensOf = (rows: readonly TokenRow[]): number =>
+  rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
 /**
  * Micro-batches that go through a layer together. Visiting streamed weights is dear: all of them. Visiting resident
  * ones costs at most a conversion: as many as keep few inputs.
  */
-function waves(source: WeightSource, batches: readonly Batch[]): { batches: Batch[]; first: number }[] {
-  const { config, activationDtype, mode } = source;
-  const rowBytes = config.numLayers * config.hiddenSize * (activationDtype === 'f64' ? 8 : 4);
-  const result: { batches: Batch[]; first: number }[] = [];
-  let bytes = Infinity;
-  batches.forEach((batch, first) => {
-    const needs = mode === 'streamed' ? 0 : rowBytes * batch.rows;
-    if (bytes + needs > keptInputBytes) {
-      result.push({ batches: [], first });
-      bytes = 0;
-    }
-    result.at(-1)?.batches.push(batch);
-    bytes += needs;
-  });
-  return result;
+function waves(source: WeightSource, batches: readonly Batch[]): Batch[][] {
+  const rowBytes = source.mode === 'streamed' ? 0 : source.config.numLayers * tokenStateBytes(source);
+  return groupsUpTo(batches, keptInputBytes, ({ rows }) => rowBytes * rows);
 }
 
 async function waveGradient(

@@ -57,19 +57,17 @@ export const attentionBackward = (
     const parts = blocks.map((block, i) =>
       tidy(() => {
         const d = attendBackward(toHeads(dOut, block, keyHeads), states[i]!, block, scoresBytes);
-        const [k, v] = [ofPrefix(d.k, block), ofPrefix(d.v, block)];
-        return {
-          q: toRows(d.q, block, headCount),
-          k: toRows(k.own, block, keyHeads),
-          v: toRows(v.own, block, keyHeads),
-          prefix: { k: k.prefix, v: v.prefix },
+        const split = (dKeys: Tensor): WithPrefix => {
+          const { own, prefix } = ofPrefix(dKeys, block);
+          return { own: toRows(own, block, keyHeads), prefix };
         };
+        return { q: toRows(d.q, block, headCount), k: split(d.k), v: split(d.v) };
       }),
     );
     return {
       q: joinRows(parts.map(({ q }) => q)),
-      k: joinRows(withPrefixSum(parts.map(({ k, prefix }) => ({ own: k, prefix: prefix.k })))),
-      v: joinRows(withPrefixSum(parts.map(({ v, prefix }) => ({ own: v, prefix: prefix.v })))),
+      k: joinRows(withPrefixSum(parts.map(({ k }) => k))),
+      v: joinRows(withPrefixSum(parts.map(({ v }) => v))),
     };
   });
 
