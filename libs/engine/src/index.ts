@@ -22,7 +22,7 @@ export {
   type TypedArray,
 } from './create.ts';
 export { MappedFile, type MappedTensorInfo } from './mapped-file.ts';
-export { readMemory, resetPeak, trimMemory, type MemoryReading } from './memory.ts';
+export { readMemory, resetPeak, settleMemory, trimMemory, type MemoryReading } from './memory.ts';
 export { fromTfjs, tf, toTfjs } from './tfjs/index.ts';
 export { doctor, type EngineReport, type Problem } from './doctor.ts';
 export { attr } from './binding/execute.ts';

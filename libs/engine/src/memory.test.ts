@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { ones, readMemory, resetPeak, startEngine, trimMemory } from './index.ts';
+import { ones, readMemory, resetPeak, settleMemory, startEngine, trimMemory } from './index.ts';
 
 beforeAll(async () => {
   await startEngine();
@@ -29,4 +29,15 @@ test('the peak counts anew after a reset, where the system allows it', () => {
   if (!resetPeak()) return;
   const { peakRssBytes, rssBytes } = readMemory();
   expect(peakRssBytes).toBeLessThan(rssBytes * 1.1);
+});
+
+test('settling hands garbage back, and not more often than every few seconds', () => {
+  const now = performance.now() + 3_600_000;
+  settleMemory(now);
+  const grown = Array.from({ length: 500_000 }, (_, i) => ({ i })).length;
+  const used = process.memoryUsage().heapUsed;
+  settleMemory(now + 1000);
+  expect(process.memoryUsage().heapUsed).toBeGreaterThan(used * 0.95);
+  settleMemory(now + 5000);
+  expect(used - process.memoryUsage().heapUsed).toBeGreaterThan(grown * 16);
 });

@@ -1,6 +1,6 @@
 import { liveTensors, matmul, startEngine, tidy, toFloat64Array, type Tensor } from '@emloc/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { SHORTEST_SHARED_PREFIX } from './batch.ts';
+import { LENGTH_STEP, paddedLengths, SHORTEST_SHARED_PREFIX } from './batch.ts';
 import {
   backwardPass,
   forwardPass,
@@ -96,6 +96,31 @@ describe('rows with a shared prefix', () => {
     expect(liveTensors().count).toBe(before);
   });
 
+  test.each<[string, TokenRow[]]>([
+    ['of nearly one length', [row([3, 4, 5], 11), row([6, 7, 8, 2], 11), row([9, 10], 10)]],
+    ['of lengths far apart', [row([3], 10), row(Array.from({ length: 40 }, (_, i) => i + 1), 12)]],
+    ['with labels in the prefix', [row([3, 4], 2), row([6, 7, 8], 5), row([6, 7], 1)]],
+    ['without a common beginning', [row([3], 10), { inputIds: [5, 4], labels: [-100, 4] }]],
+  ])('%s, padded, give the losses and gradients they give unpadded', async (_, rows) => {
+    const before = liveTensors().count;
+    const padded = prepareBatch(source.config, rows, 'f64', { sharePrefix: true, padRows: true });
+    const plain = prepareBatch(source.config, rows, 'f64');
+    expect([padded.lengths, padded.labelCounts, padded.tokens]).toEqual([
+      plain.lengths,
+      plain.labelCounts,
+      plain.tokens,
+    ]);
+    expect(padded.rows % LENGTH_STEP).toBe(0);
+    expect(padded.prefix % LENGTH_STEP).toBe(0);
+    const [ours, theirs] = [await gradientsOf(padded), await gradientsOf(plain)];
+    expect(maxRelative(ours.logProbs, theirs.logProbs)).toBeLessThan(1e-12);
+    for (const [name, gradient] of theirs.sums)
+      expect(maxRelative(ours.sums.get(name)!, gradient), name).toBeLessThan(1e-12);
+    padded.dispose();
+    plain.dispose();
+    expect(liveTensors().count).toBe(before);
+  });
+
   const prefixOf = (rows: readonly (readonly number[])[], sharePrefix?: boolean): number => {
     const batch = prepareBatch(
       source.config,
@@ -152,4 +177,15 @@ test('gradients of labels that one prefix row predicts for several rows are summ
     ),
   ).toBeLessThan(1e-12);
   shared.dispose();
+});
+
+test.each<[readonly number[], readonly number[]]>([
+  [[], []],
+  [[1], [8]],
+  [[64, 62, 57], [64, 64, 64]],
+  [[64, 62, 30, 25], [64, 64, 32, 32]], // padded to 64 the last two would be half padding
+  [[16, 8], [16, 8]],
+  [[3, 200, 199], [8, 200, 200]],
+])('lengths %j are padded to %j', (lengths, padded) => {
+  expect(paddedLengths(lengths)).toEqual(padded);
 });

@@ -6,6 +6,9 @@
  * states the same in each of them, and its gradient is the sum of what they ask for. Then the prefix comes first, and
  * after it every row's own tokens, which see it. Not for what must see or draw something for each token (Gram matrices,
  * dropout). The same mathematics; only the order of floating-point sums differs.
+ *
+ * Rows of nearly one length can be padded to one: then they are one attention block, and few shapes occur, which the
+ * kernels and the allocator of the engine know already. Padding comes after a row, so nothing sees it, and it carries no loss.
  */
 import { keep, tensor, type Tensor } from '@emloc/engine';
 import { checkRow, IGNORED_LABEL } from './check-row.ts';
@@ -86,44 +89,82 @@ export const makeBatchContext = (
 export interface BatchOptions {
   /** Compute what all rows begin with once. Default: no. */
   readonly sharePrefix?: boolean;
+  /** Pad neighbours of nearly one length to one, a multiple of `LENGTH_STEP`. Default: no. */
+  readonly padRows?: boolean;
 }
+
+/** Padded lengths, and prefixes shared by padded rows, are multiples of it. */
+export const LENGTH_STEP = 8;
+
+/** Neighbours are padded to one length as long as that adds at most this part of their tokens. */
+const MOST_PADDING = 1 / 6;
 
 /** Checks the rows against the model and makes a micro-batch of them; the caller disposes it. */
 export const prepareBatch = (
   config: ModelConfig,
   rows: readonly TokenRow[],
   dtype: 'f32' | 'f64' = 'f32',
-  { sharePrefix = false }: BatchOptions = {},
+  { sharePrefix = false, padRows = false }: BatchOptions = {},
 ): Batch => {
   rows.forEach((row, i) => checkRow(config, row, i));
-  const prefix = sharePrefix ? sharedPrefix(rows.map(({ inputIds }) => inputIds)) : 0;
+  const common = sharePrefix ? sharedPrefix(rows.map(({ inputIds }) => inputIds)) : 0;
+  const prefix = padRows ? common - (common % LENGTH_STEP) : common;
+  const lengths = rows.map(({ inputIds }) => inputIds.length);
+  const own = lengths.map((length) => length - prefix);
+  const padded = padRows ? paddedLengths(own) : own;
   const ids = rows.length === 0 ? [] : rows[0]!.inputIds.slice(0, prefix);
   const [targetRows, labels]: [number[], number[]] = [[], []];
   const labelCounts: number[] = [];
-  for (const { inputIds, labels: own } of rows) {
+  rows.forEach(({ inputIds, labels: given }, i) => {
     const before = labels.length;
     const first = ids.length - prefix; // where the row's token 0 would lie, were the prefix its own
-    for (let t = 1; own !== undefined && t < inputIds.length; t++) {
-      const label = own[t]!;
+    for (let t = 1; given !== undefined && t < inputIds.length; t++) {
+      const label = given[t]!;
       if (label === IGNORED_LABEL) continue;
       targetRows.push(t - 1 < prefix ? t - 1 : first + t - 1);
       labels.push(label);
     }
     labelCounts.push(labels.length - before);
     for (let t = prefix; t < inputIds.length; t++) ids.push(inputIds[t]!);
-  }
-  const lengths = rows.map(({ inputIds }) => inputIds.length);
+    for (let t = own[i]!; t < padded[i]!; t++) ids.push(PADDING);
+  });
   return batchOf(
     ids,
     makeBatchContext(
       config,
-      lengths.map((length) => ({ tokens: length - prefix })),
+      padded.map((tokens) => ({ tokens })),
       dtype,
       prefix,
     ),
     { prefix, lengths, labelCounts, targets: { rows: targetRows, labels } },
   );
 };
+
+/** Any token of the vocabulary. */
+const PADDING = 0;
+
+/** For each length the multiple of `LENGTH_STEP` that it shares with neighbours of nearly the same length. */
+export const paddedLengths = (lengths: readonly number[]): number[] => {
+  const padded: number[] = [];
+  let group: number[] = [];
+  const close = (): void => {
+    const length = multipleFrom(Math.max(...group));
+    padded.push(...group.map(() => length));
+  };
+  for (const length of lengths) {
+    const together = [...group, length];
+    const tokens = together.reduce((sum, n) => sum + n, 0);
+    const added = multipleFrom(Math.max(...together)) * together.length - tokens;
+    if (group.length > 0 && added > tokens * MOST_PADDING) {
+      close();
+      group = [length];
+    } else group = together;
+  }
+  if (group.length > 0) close();
+  return padded;
+};
+
+const multipleFrom = (length: number): number => Math.ceil(length / LENGTH_STEP) * LENGTH_STEP;
 
 /** A micro-batch of these ids, whose owner is the batch from here on. */
 export const batchOf = (

@@ -44,7 +44,7 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
     // A dropout mask is drawn for each token of each micro-batch, as they were given.
     const isPlain = request.adapter.settings.loraDropout === 0;
     for (const rows of isPlain ? mergeMicroBatches(microBatches) : microBatches) {
-      batches.push(prepareBatch(source.config, rows, source.activationDtype, { sharePrefix: isPlain }));
+      batches.push(prepareBatch(source.config, rows, source.activationDtype, { sharePrefix: isPlain, padRows: isPlain }));
     }
     const labelled = batches.reduce((sum, batch) => sum + batch.targets.labels.length, 0);
     const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
@@ -77,9 +77,11 @@ export const keptInputBytes = 48 * 2 ** 20;
 /** Tokens up to which micro-batches are put together: larger products, fewer of them, and a prefix shared by more rows. */
 export const mergedTokens = 512;
 
-/** Neighbours as one, as long as they stay small; the loss is summed over all of them anyway. */
+/** Neighbours as one, as long as they stay small, its rows by length; the loss is summed over all of them anyway. */
 export const mergeMicroBatches = (microBatches: readonly (readonly TokenRow[])[]): TokenRow[][] =>
-  groupsUpTo(microBatches, mergedTokens, tokensOf).map((group) => group.flat());
+  groupsUpTo(microBatches, mergedTokens, tokensOf).map((group) =>
+    group.flat().sort((a, b) => b.inputIds.length - a.inputIds.length),
+  );
 
 const tokensOf = (rows: readonly TokenRow[]): number =>
   rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);

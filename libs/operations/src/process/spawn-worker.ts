@@ -38,10 +38,16 @@ export interface SpawnOptions {
 /** tsx as a loader, found from here: a worker may lie in a package that does not name it. */
 const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
+/**
+ * MiB of V8's young generation (the default is 16, thrice): a worker's data lies in TensorFlow, and what it makes in
+ * JavaScript dies young. Measured: 18 MB less in training, at the same speed.
+ */
+const YOUNG_GENERATION = '--max-semi-space-size=4';
+
 export function spawnWorker(options: SpawnOptions): WorkerProcess {
   const path = typeof options.worker === 'string' ? options.worker : fileURLToPath(options.worker);
   const load = path.endsWith('.ts') ? ['--import', loader] : [];
-  const child = spawn(process.execPath, ['--enable-source-maps', ...load, path], {
+  const child = spawn(process.execPath, ['--enable-source-maps', YOUNG_GENERATION, ...load, path], {
     detached: true,
     stdio: ['ignore', options.log, options.log, 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, ...options.env, [orderVariable]: JSON.stringify(options.order) },
