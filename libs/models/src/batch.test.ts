@@ -98,7 +98,16 @@ describe('rows with a shared prefix', () => {
 
   test.each<[string, TokenRow[]]>([
     ['of nearly one length', [row([3, 4, 5], 11), row([6, 7, 8, 2], 11), row([9, 10], 10)]],
-    ['of lengths far apart', [row([3], 10), row(Array.from({ length: 40 }, (_, i) => i + 1), 12)]],
+    [
+      'of lengths far apart',
+      [
+        row([3], 10),
+        row(
+          Array.from({ length: 40 }, (_, i) => i + 1),
+          12,
+        ),
+      ],
+    ],
     ['with labels in the prefix', [row([3, 4], 2), row([6, 7, 8], 5), row([6, 7], 1)]],
     ['without a common beginning', [row([3], 10), { inputIds: [5, 4], labels: [-100, 4] }]],
   ])('%s, padded, give the losses and gradients they give unpadded', async (_, rows) => {
@@ -182,10 +191,22 @@ test('gradients of labels that one prefix row predicts for several rows are summ
 test.each<[readonly number[], readonly number[]]>([
   [[], []],
   [[1], [8]],
-  [[64, 62, 57], [64, 64, 64]],
-  [[64, 62, 30, 25], [64, 64, 32, 32]], // padded to 64 the last two would be half padding
-  [[16, 8], [16, 8]],
-  [[3, 200, 199], [8, 200, 200]],
+  [
+    [64, 62, 57],
+    [64, 64, 64],
+  ],
+  [
+    [64, 62, 30, 25],
+    [64, 64, 32, 32],
+  ], // padded to 64 the last two would be half padding
+  [
+    [16, 8],
+    [16, 8],
+  ],
+  [
+    [3, 200, 199],
+    [8, 200, 200],
+  ],
 ])('lengths %j are padded to %j', (lengths, padded) => {
   expect(paddedLengths(lengths)).toEqual(padded);
 });

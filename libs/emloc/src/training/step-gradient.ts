@@ -44,7 +44,9 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
     // A dropout mask is drawn for each token of each micro-batch, as they were given.
     const isPlain = request.adapter.settings.loraDropout === 0;
     for (const rows of isPlain ? mergeMicroBatches(microBatches) : microBatches) {
-      batches.push(prepareBatch(source.config, rows, source.activationDtype, { sharePrefix: isPlain, padRows: isPlain }));
+      batches.push(
+        prepareBatch(source.config, rows, source.activationDtype, { sharePrefix: isPlain, padRows: isPlain }),
+      );
     }
     const labelled = batches.reduce((sum, batch) => sum + batch.targets.labels.length, 0);
     const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
@@ -52,7 +54,7 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
       throw new EmlocError(
         'INVALID_ARGUMENT',
         'NO_LABELLED_TOKENS',
-        `no token of step ${step} carries a loss`,
+        `no token of step ${step + 1} carries a loss`,
         {
           field: 'data',
           mend: 'remove rows whose labels are all -100',

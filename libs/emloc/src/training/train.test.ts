@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { liveTensors, startEngine } from '@emloc/engine';
+import { keep, liveTensors, startEngine, tensor } from '@emloc/engine';
 import { openModel, openWeights, type TokenRow, type WeightSource } from '@emloc/models';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decoderLinears } from '../decoder-linears.ts';
@@ -136,11 +136,25 @@ test('a loss that turns NaN stops the run, says at which step, and leaves adapte
   expect(error).toMatchObject({
     code: 'FAILED_PRECONDITION',
     reason: 'LOSS_NOT_FINITE',
-    message: expect.stringContaining(`step ${steps.length}`),
-    metadata: { step: String(steps.length) },
+    message: expect.stringContaining(`of step ${steps.length + 1} is`),
+    mend: expect.stringContaining('lower the learning rate'),
+    metadata: { step: String(steps.length + 1) },
   });
   expect(saved.at(-1)?.step).toBe(steps.length);
   expect(Float64Array.from(saved.at(-1)?.parameters ?? [])).toEqual(adapter.values());
+  source.close();
+});
+
+test('a loss that is not finite before anything was learned is not laid at the learning rate', async () => {
+  const source = tinySource();
+  using adapter = newAdapter(source);
+  adapter.replaceParameters(keep(tensor(adapter.values().fill(Number.NaN), adapter.parameters.shape, 'f32')));
+  const run = train({ source, adapter, plan, options: optionsOf({ max_steps: 2 }) });
+  await expect(run).rejects.toMatchObject({
+    reason: 'LOSS_NOT_FINITE',
+    message: expect.stringContaining('of step 1 is NaN'),
+    mend: expect.stringContaining('check the weights'),
+  });
   source.close();
 });
 

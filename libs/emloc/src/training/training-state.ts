@@ -53,7 +53,7 @@ export class TrainingState implements Disposable {
         gradients: this.#gradients,
         seed: this.#options.seed,
       });
-      if (!Number.isFinite(result.loss)) throw notFinite('loss', request.step, result.loss);
+      if (!Number.isFinite(result.loss)) throw this.#notFinite('loss', request.step, result.loss);
       return { ...result, gradNorm: this.#update(request.step, learningRate) };
     } finally {
       this.#gradients.clear();
@@ -83,7 +83,7 @@ export class TrainingState implements Disposable {
   #update(step: number, learningRate: number): number {
     using gradient = this.#gradients.take();
     const norm = gradientNorm(gradient);
-    if (!Number.isFinite(norm)) throw notFinite('gradient', step, norm);
+    if (!Number.isFinite(norm)) throw this.#notFinite('gradient', step, norm);
     const { maxGradNorm } = this.#options;
     using bounded = clipped(gradient, norm, maxGradNorm);
     const old = this.#adam;
@@ -100,6 +100,24 @@ export class TrainingState implements Disposable {
     return norm;
   }
 
+  #notFinite(what: 'loss' | 'gradient', step: number, value: number): EmlocError {
+    const shown = String(step + 1);
+    return new EmlocError(
+      'FAILED_PRECONDITION',
+      'LOSS_NOT_FINITE',
+      `the ${what} of step ${shown} is ${value}`,
+      {
+        field: what,
+        value: String(value),
+        mend:
+          this.#adam.updates === 0
+            ? 'nothing was learned yet: check the weights, the first adapter and the data, for example with `emloc evaluate`'
+            : 'lower the learning rate or clip the gradient; a checkpoint that was written before is kept',
+        metadata: { step: shown },
+      },
+    );
+  }
+
   #vector(values: Float32Array | Float64Array): Tensor {
     return keep(tensor(values, [values.length], this.#adapter.dtype));
   }
@@ -107,12 +125,3 @@ export class TrainingState implements Disposable {
 
 const valuesOf = (t: Tensor): Float32Array | Float64Array =>
   t.dtype === 'f64' ? toFloat64Array(t) : toFloat32Array(t);
-
-function notFinite(what: 'loss' | 'gradient', step: number, value: number): EmlocError {
-  return new EmlocError('FAILED_PRECONDITION', 'LOSS_NOT_FINITE', `the ${what} of step ${step} is ${value}`, {
-    field: what,
-    value: String(value),
-    mend: 'lower the learning rate or clip the gradient; the last checkpoint is kept',
-    metadata: { step: String(step) },
-  });
-}
