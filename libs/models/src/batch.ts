@@ -145,26 +145,22 @@ const PADDING = 0;
 
 /** For each length the multiple of `LENGTH_STEP` that it shares with neighbours of nearly the same length. */
 export const paddedLengths = (lengths: readonly number[]): number[] => {
-  const padded: number[] = [];
-  let group: number[] = [];
-  const close = (): void => {
-    const length = multipleFrom(Math.max(...group));
-    padded.push(...group.map(() => length));
-  };
+  const groups: number[][] = [];
   for (const length of lengths) {
-    const together = [...group, length];
-    const tokens = together.reduce((sum, n) => sum + n, 0);
-    const added = multipleFrom(Math.max(...together)) * together.length - tokens;
-    if (group.length > 0 && added > tokens * MOST_PADDING) {
-      close();
-      group = [length];
-    } else group = together;
+    const last = groups.at(-1);
+    if (last !== undefined && isWorthPadding([...last, length])) last.push(length);
+    else groups.push([length]);
   }
-  if (group.length > 0) close();
-  return padded;
+  return groups.flatMap((group) => group.map(() => paddedTo(group)));
 };
 
-const multipleFrom = (length: number): number => Math.ceil(length / LENGTH_STEP) * LENGTH_STEP;
+const isWorthPadding = (group: readonly number[]): boolean => {
+  const tokens = group.reduce((sum, length) => sum + length, 0);
+  return paddedTo(group) * group.length - tokens <= tokens * MOST_PADDING;
+};
+
+const paddedTo = (group: readonly number[]): number =>
+  Math.ceil(Math.max(...group) / LENGTH_STEP) * LENGTH_STEP;
 
 /** A micro-batch of these ids, whose owner is the batch from here on. */
 export const batchOf = (

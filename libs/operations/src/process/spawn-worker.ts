@@ -40,7 +40,7 @@ const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 /**
  * MiB of V8's young generation (the default is 16, thrice): a worker's data lies in TensorFlow, and what it makes in
- * JavaScript dies young. Measured: 18 MB less in training, at the same speed.
+ * JavaScript dies young. Measured: docs/decisions/0104-onednn-and-its-allocator.md.
  */
 const YOUNG_GENERATION = '--max-semi-space-size=4';
 
