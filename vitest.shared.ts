@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** What every project's tests share. `using` is lowered for Node 20; a test that hangs fails after a minute. */
+/**
+ * What every project's tests share. `using` is lowered for Node 20; a test that hangs fails after a minute, and what is
+ * polled for may take as long as a loaded machine needs.
+ */
 export default defineConfig({
   oxc: { target: 'node20' },
   test: {
@@ -9,5 +12,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: 'forks',
     passWithNoTests: false,
+    expect: { poll: { timeout: 30_000 } },
   },
 });

@@ -31,6 +31,12 @@ export function countTests(text) {
   return { passed: count('passed'), failed: count('failed'), skipped: count('skipped') + count('todo') };
 }
 
+/** Names of the tests that failed, as vitest heads each failure: ` FAIL  src/a.test.ts > what it shows`. */
+export function failedTests(output) {
+  const heads = [...stripColours(output).matchAll(/^ *(?:> )?FAIL +(.+)$/gm)].map((head) => head[1].trim());
+  return [...new Set(heads)];
+}
+
 /** The part of Nx's output that belongs to a task: from its heading to the next. */
 export function outputOf(taskId, output) {
   const plain = stripColours(output);

@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkNode, installDependencies, prepare, root, runChild } from './set-up.mjs';
-import { addCounts, countTask, none, summary } from './test-counts.mjs';
+import { addCounts, countTask, failedTests, none, summary } from './test-counts.mjs';
 
 /** Projects whose tests start whole meshes: alone, one after the other, when everything else has passed the machine. */
 const spanning = ['@emloc/contract-tests', '@emloc/e2e', '@emloc/interop'];
@@ -23,6 +23,7 @@ const environment = {
   NX_TUI: 'false',
 };
 let counts = none;
+const failures = [];
 
 counts = addCounts(counts, await check('buf lint', 'buf', ['lint', 'proto']));
 counts = addCounts(counts, await check('format', 'prettier', ['--check', '.']));
@@ -32,6 +33,7 @@ counts = addCounts(counts, await nx(['-t', 'test', '-p', spanning.join(','), '--
 // After Nx, whose graph of the projects the layer rules read. All projects at once take a fifth of one after the other.
 counts = addCounts(counts, await check('lint', 'eslint', ['--max-warnings', '0', '.']));
 
+if (failures.length > 0) console.log(`\nfailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
 console.log(`\ntook ${Math.round((Date.now() - startedMs) / 1000)}s`);
 console.log(summary(counts));
 process.exitCode = counts.failed === 0 ? 0 : 1;
@@ -41,7 +43,9 @@ async function check(name, tool, args) {
   console.log(`\n> ${name}`);
   const code = await runChild(bin(tool), args, { cwd: root, env: environment, stdio: 'inherit' });
   console.log(code === 0 ? `${name}: passed` : `${name}: failed`);
-  return code === 0 ? { ...none, passed: 1 } : { ...none, failed: 1 };
+  if (code === 0) return { ...none, passed: 1 };
+  failures.push(name);
+  return { ...none, failed: 1 };
 }
 
 /** Runs Nx targets; which task passed is read from the record Nx keeps, how many tests from what vitest printed. */
@@ -59,6 +63,7 @@ async function nx(args) {
         output += chunk;
       }),
   });
+  failures.push(...failedTests(output));
   const tasks = tasksSince(began);
   if (tasks.length === 0) return { ...none, failed: 1 };
   const counted = tasks.map((task) => countTask(task, output)).reduce(addCounts, none);

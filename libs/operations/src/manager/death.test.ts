@@ -14,14 +14,10 @@ async function diesOf(operations: OperationManager, id: string, kind: string, re
 
 /** The process of the worker, once it runs. */
 async function workerPid(operations: OperationManager, id: string): Promise<number> {
-  await expect
-    .poll(() => operations.get(id).catch(() => undefined), { timeout: 20_000 })
-    .toMatchObject({ state: 'RUNNING' });
+  await expect.poll(() => operations.get(id).catch(() => undefined)).toMatchObject({ state: 'RUNNING' });
   const { directory, attempt } = await operations.get(id);
   const path = join(directory, `lease-${String(attempt).padStart(6, '0')}`);
-  await expect
-    .poll(() => JSON.parse(readFileSync(path, 'utf8')).workerPid, { timeout: 5000 })
-    .toBeGreaterThan(0);
+  await expect.poll(() => JSON.parse(readFileSync(path, 'utf8')).workerPid).toBeGreaterThan(0);
   return JSON.parse(readFileSync(path, 'utf8')).workerPid as number;
 }
 
@@ -71,7 +67,7 @@ test('a worker ends with its parent although its thread computes, and another re
   for await (const { event } of heir.watch('a')) if (event !== undefined) break;
   expect(await heir.recover()).toEqual([]);
   await owner.kill('SIGKILL');
-  await expect.poll(() => alive(pid), { timeout: 3000 }).toBe(false);
+  await expect.poll(() => alive(pid)).toBe(false);
   // The lease has a minute to go, but its owner was of this machine and is dead.
   expect(await heir.recover()).toEqual(['a']);
   const ended = await heir.wait('a');
@@ -90,20 +86,20 @@ test('a worker in a native call of a minute ends with its parent within a second
   const pid = await workerPid(reader, 'a');
   for await (const { event } of reader.watch('a')) if (event !== undefined) break;
   await owner.kill('SIGKILL');
-  await expect.poll(() => alive(pid), { timeout: 3000 }).toBe(false);
+  await expect.poll(() => alive(pid)).toBe(false);
 });
 
 test('an owner that hangs loses its lease, its worker ends, and another takes over', async () => {
   const stateDir = stateDirectory();
-  const owner = ownerProcess(stateDir, 'a', 'steps', { count: 400, stepMs: 20 }, 1000);
-  const heir = manager({ stateDir, leaseMs: 1000 });
+  const owner = ownerProcess(stateDir, 'a', 'steps', { count: 400, stepMs: 20 }, 3000);
+  const heir = manager({ stateDir, leaseMs: 3000 });
   const pid = await workerPid(heir, 'a');
   for await (const { event } of heir.watch('a')) if (event !== undefined) break;
   await owner.kill('SIGSTOP');
   expect(await heir.recover()).toEqual([]);
   // From here on it looks again every leaseMs.
-  await expect.poll(async () => (await heir.get('a')).attempt, { timeout: 10_000 }).toBe(2);
-  await expect.poll(() => alive(pid), { timeout: 5000 }).toBe(false);
+  await expect.poll(async () => (await heir.get('a')).attempt).toBe(2);
+  await expect.poll(() => alive(pid)).toBe(false);
   owner.child.kill('SIGCONT');
   await heir.cancel('a');
   const ended = await heir.wait('a');

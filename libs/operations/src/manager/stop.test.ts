@@ -13,13 +13,12 @@ async function emitted(operations: OperationManager, id: string): Promise<unknow
 }
 
 test('a cancel reaches the work between two steps', async () => {
-  const operations = manager();
+  // Work that does not listen would come to its end within the grace.
+  const operations = manager({ cancelGraceMs: 60_000 });
   await operations.start({ id: 'a', kind: 'steps', request: steps });
   await emitted(operations, 'a');
-  const askedMs = performance.now();
   await operations.cancel('a');
   const ended = await operations.wait('a');
-  expect(performance.now() - askedMs).toBeLessThan(2000);
   expect(ended).toMatchObject({
     state: 'CANCELLED',
     error: { code: 'CANCELLED', reason: 'OPERATION_CANCELLED' },
