@@ -54,7 +54,7 @@ export const commandEntries: readonly CommandEntry[] = [
   },
   {
     name: 'models',
-    summary: 'get the demo model, convert a GGUF file',
+    summary: 'get a model of the hub or the demo model, convert a GGUF file',
     load: () => import('./commands/models.ts'),
   },
   {

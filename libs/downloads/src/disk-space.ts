@@ -17,8 +17,16 @@ export async function makeCacheDirectory(path: string): Promise<void> {
   }
 }
 
-/** Refuses work that needs more than is free on the disk of `directory`; `what` names it: `fetching TensorFlow`. */
-export async function assertFreeSpace(directory: string, neededBytes: number, what: string): Promise<void> {
+/**
+ * Refuses work that needs more than is free on the disk of `directory`; `what` names it: `fetching TensorFlow`. `setting`
+ * is the variable that chooses another disk.
+ */
+export async function assertFreeSpace(
+  directory: string,
+  neededBytes: number,
+  what: string,
+  setting = 'EMLOC_CACHE',
+): Promise<void> {
   const { bavail, bsize } = await statfs(directory).catch((error: unknown) => {
     throw EmlocError.from(error);
   });
@@ -29,9 +37,9 @@ export async function assertFreeSpace(directory: string, neededBytes: number, wh
     'DISK_FULL',
     `${what} needs ${gigabytes(neededBytes)} of disk, ${gigabytes(freeBytes)} are free`,
     {
-      field: 'EMLOC_CACHE',
+      field: setting,
       value: directory,
-      mend: 'free some space, or set EMLOC_CACHE to a directory on another disk',
+      mend: `free some space, or set ${setting} to a directory on another disk`,
     },
   );
 }

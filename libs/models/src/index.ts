@@ -5,6 +5,7 @@
 export * from './types.ts';
 export { architectureOf, architectures, supportedModelTypes } from './architectures/index.ts';
 export { openModel } from './directory/open-model.ts';
+export { modelName } from './directory/model-name.ts';
 export { assertWritable, writeDirectory, type WriteOptions } from './directory/output-directory.ts';
 export {
   emulatorFile,
@@ -45,4 +46,12 @@ export {
   type ImportGgufOptions,
   type ImportProgress,
 } from './import-gguf/index.ts';
-export { pullableModels, pullModel, type PullModelOptions, type PullProgress } from './pull-model.ts';
+export {
+  copyModel,
+  pullableModels,
+  pullModel,
+  type PullModelOptions,
+  type PullProgress,
+} from './pull-model.ts';
+export { pullFromHub, type PullFromHubOptions } from './hub/pull-from-hub.ts';
+export type { HubKind } from './hub/needed-files.ts';

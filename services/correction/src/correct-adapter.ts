@@ -21,7 +21,7 @@ import {
   type MemoryPrediction,
 } from '@emloc/emloc';
 import { halfPrecision } from '@emloc/engine';
-import { openModel, openWeights, type ModelDirectory } from '@emloc/models';
+import { modelName, openModel, openWeights, type ModelDirectory } from '@emloc/models';
 import type { WorkerContext } from '@emloc/operations';
 import {
   digestOf,
@@ -79,7 +79,7 @@ export async function correctTrained(
       using adapter = made.adapter;
       const out = join(context.outputDir, 'adapter');
       await saveAdapter(adapter, out, {
-        baseModel: original.dir,
+        baseModel: modelName(original.dir),
         history: {
           ...directory.history,
           ...(made.history === undefined ? {} : { correction: made.history }),

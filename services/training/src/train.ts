@@ -12,7 +12,7 @@ import {
   type TrainingOptions,
 } from '@emloc/emloc';
 import { EmlocError } from '@emloc/errors';
-import { openModel, openWeights, type ModelDirectory } from '@emloc/models';
+import { modelName, openModel, openWeights, type ModelDirectory } from '@emloc/models';
 import type { WorkerContext } from '@emloc/operations';
 import {
   digestOf,
@@ -108,7 +108,7 @@ async function run(prepared: Prepared, store: Store, context: WorkerContext): Pr
     });
     const out = join(context.outputDir, 'adapter');
     await saveAdapter(adapter, out, {
-      baseModel: model.emulator?.original.name ?? model.dir,
+      baseModel: model.emulator?.original.name ?? modelName(model.dir),
       history: await historyOf(request, model, result.steps),
       overwrite: true,
     });

@@ -16,3 +16,13 @@ test.each([
 ])('the field %s is told as %s', (field, expected) => {
   expect(typed(field)).toBe(expected);
 });
+
+test('with --server, a model that is not found is told what it is taken for', () => {
+  const error = new EmlocError('NOT_FOUND', 'FILE_NOT_FOUND', 'no such file', {
+    field: 'model.path',
+    mend: 'look',
+  });
+  const mend = (...more: string[]) => (asTyped(error, [...args, ...more]) as EmlocError).mend;
+  expect(mend()).toBe('look');
+  expect(mend('--server', 'far:1')).toContain('pull it there first');
+});

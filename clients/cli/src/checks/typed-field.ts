@@ -10,12 +10,24 @@ const optionOf: Readonly<Record<string, string>> = {
 
 /** The error laid at the option that was typed: that of the innermost part of the field that has one. */
 export function asTyped(thrown: unknown, args: readonly string[]): unknown {
+  const error = laidAtOption(thrown, args);
+  if (!(error instanceof EmlocError) || error.code !== 'NOT_FOUND') return error;
+  if (error.field !== '--model' || !given(args, '--server')) return error;
+  return error.with({
+    mend: "with --server a model is a path in that mesh's model roots, not a name of the hub: pull it there first",
+  });
+}
+
+function laidAtOption(thrown: unknown, args: readonly string[]): unknown {
   if (!(thrown instanceof EmlocError) || thrown.field === undefined || thrown.field.startsWith('--'))
     return thrown;
   const flag = thrown.field
     .split('.')
     .reverse()
     .map((part) => `--${optionOf[part] ?? part.replaceAll('_', '-')}`)
-    .find((candidate) => args.some((arg) => arg === candidate || arg.startsWith(`${candidate}=`)));
+    .find((candidate) => given(args, candidate));
   return flag === undefined ? thrown : thrown.with({ field: flag });
 }
+
+const given = (args: readonly string[], flag: string): boolean =>
+  args.some((arg) => arg === flag || arg.startsWith(`${flag}=`));

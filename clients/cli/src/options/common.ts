@@ -26,7 +26,7 @@ export const meshOptions: readonly OptionRow[] = [serverOption, jsonOption];
 
 export const modelOption: OptionRow = {
   flags: '--model <dir>',
-  says: 'Hugging Face model directory',
+  says: 'Hugging Face model directory, or ORG/NAME[@revision] of the hub',
   required: true,
 };
 

@@ -3,13 +3,15 @@ import { checkData, checkModel } from '../checks/inputs.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
 import type { CalibrateOptions } from '../commands/calibrate.ts';
 import type { CommandContext } from '../context.ts';
+import { fromHub } from '../models/from-hub.ts';
 import { pairs } from '../output/table.ts';
 import { present } from '../wire/present.ts';
 import { measuredLines } from './measured-lines.ts';
 import { measured, runStage } from './stage.ts';
 
-export async function calibrate(context: CommandContext, options: CalibrateOptions): Promise<void> {
-  const place = checkOutput(options.output, { kind: 'file', overwrite: options.overwrite });
+export async function calibrate(context: CommandContext, typed: CalibrateOptions): Promise<void> {
+  const place = checkOutput(typed.output, { kind: 'file', overwrite: typed.overwrite });
+  const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
   await checkData('--data', options.data, model, options.maxSeqLength);
   await runStage(context, {

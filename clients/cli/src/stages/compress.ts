@@ -8,6 +8,7 @@ import { checkOutput, writeOutput } from '../checks/output.ts';
 import { underOption } from '../checks/under-option.ts';
 import type { CompressOptions } from '../commands/compress.ts';
 import type { CommandContext } from '../context.ts';
+import { fromHub } from '../models/from-hub.ts';
 import { formatNumber } from '../output/format.ts';
 import { pairs, table } from '../output/table.ts';
 import { UsageError } from '../usage-error.ts';
@@ -16,9 +17,10 @@ import type { CompressionMethod, CompressionOptions } from '../wire/stages.ts';
 import { measuredLines } from './measured-lines.ts';
 import { measured, runStage } from './stage.ts';
 
-export async function compress(context: CommandContext, options: CompressOptions): Promise<void> {
-  const { statistics, method } = options;
-  const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
+export async function compress(context: CommandContext, typed: CompressOptions): Promise<void> {
+  const { statistics, method } = typed;
+  const place = checkOutput(typed.output, { kind: 'directory', overwrite: typed.overwrite });
+  const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
   await checkStatistics(statistics, method, model);
   const ratios = await checkRatios(options, model);

@@ -6,6 +6,7 @@ import { checkAdapter, checkData, checkModel } from '../checks/inputs.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
 import type { CorrectOptions } from '../commands/correct.ts';
 import type { CommandContext } from '../context.ts';
+import { fromHub } from '../models/from-hub.ts';
 import type { CorrectionMethodName } from '../options/correction.ts';
 import { toPrecision } from '../options/training-request.ts';
 import { formatNumber } from '../output/format.ts';
@@ -17,15 +18,16 @@ import type { CorrectionMethod } from '../wire/stages.ts';
 import { measuredLines } from './measured-lines.ts';
 import { measured, runStage } from './stage.ts';
 
-export async function correct(context: CommandContext, options: CorrectOptions): Promise<void> {
-  const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
-  const method = options.method ?? (options.evalData === undefined ? 'paper' : 'auto');
-  if (method === 'auto' && options.evalData === undefined) {
+export async function correct(context: CommandContext, typed: CorrectOptions): Promise<void> {
+  const place = checkOutput(typed.output, { kind: 'directory', overwrite: typed.overwrite });
+  const method = typed.method ?? (typed.evalData === undefined ? 'paper' : 'auto');
+  if (method === 'auto' && typed.evalData === undefined) {
     throw new UsageError('MISSING_OPTION', 'auto chooses by held-out rows, and none are given', {
       field: '--eval-data',
       mend: 'give --eval-data, or choose --method paper',
     });
   }
+  const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
   const emulator = await checkModel('--emulator', options.emulator, options.server);
   checkUncorrected(options.adapter, await checkAdapter('--adapter', options.adapter, model));

@@ -4,6 +4,7 @@ import { checkAdapter, checkChoices, checkData } from '../checks/inputs.ts';
 import { checkWeights } from '../checks/weights.ts';
 import type { EvaluateOptions } from '../commands/evaluate.ts';
 import type { CommandContext } from '../context.ts';
+import { fromHub } from '../models/from-hub.ts';
 import { toPrecision } from '../options/training-request.ts';
 import { formatNumber } from '../output/format.ts';
 import { pairs, type Cell } from '../output/table.ts';
@@ -13,7 +14,8 @@ import type { StartEvaluationRequest } from '../wire/stages.ts';
 import { measuredLines } from './measured-lines.ts';
 import { measured, runStage } from './stage.ts';
 
-export async function evaluate(context: CommandContext, options: EvaluateOptions): Promise<void> {
+export async function evaluate(context: CommandContext, typed: EvaluateOptions): Promise<void> {
+  const options = await fromHub(context, typed);
   const { adapter, maxSeqLength } = options;
   const weights = await checkWeights(options);
   if (adapter !== undefined) await checkAdapter('--adapter', adapter, weights.directory);

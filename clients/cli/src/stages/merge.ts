@@ -3,13 +3,15 @@ import { checkAdapter, checkModel } from '../checks/inputs.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
 import type { MergeOptions } from '../commands/merge.ts';
 import type { CommandContext } from '../context.ts';
+import { fromHub } from '../models/from-hub.ts';
 import { pairs } from '../output/table.ts';
 import { present } from '../wire/present.ts';
 import { measuredLines } from './measured-lines.ts';
 import { measured, runStage } from './stage.ts';
 
-export async function merge(context: CommandContext, options: MergeOptions): Promise<void> {
-  const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
+export async function merge(context: CommandContext, typed: MergeOptions): Promise<void> {
+  const place = checkOutput(typed.output, { kind: 'directory', overwrite: typed.overwrite });
+  const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
   await checkAdapter('--adapter', options.adapter, model);
   await runStage(context, {

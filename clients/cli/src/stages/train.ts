@@ -8,6 +8,7 @@ import { underOption } from '../checks/under-option.ts';
 import { checkWeights } from '../checks/weights.ts';
 import type { TrainOptions } from '../commands/train.ts';
 import type { CommandContext } from '../context.ts';
+import { fromHub } from '../models/from-hub.ts';
 import { resumable, resumeCommand } from '../operations/resume-hint.ts';
 import { newId, runOperation } from '../operations/run-operation.ts';
 import { forgetRun, recallRun, rememberRun } from '../operations/remembered-runs.ts';
@@ -25,14 +26,15 @@ import { measured } from './stage.ts';
 
 export async function train(
   context: CommandContext,
-  options: TrainOptions,
+  typed: TrainOptions,
   isTyped: (option: string) => boolean,
 ): Promise<void> {
-  const place = checkOutput(options.output, { kind: 'directory', overwrite: options.overwrite });
+  const place = checkOutput(typed.output, { kind: 'directory', overwrite: typed.overwrite });
   const logPlace =
-    options.log === undefined
+    typed.log === undefined
       ? undefined
-      : checkOutput(options.log, { kind: 'file', overwrite: options.overwrite, option: '--log' });
+      : checkOutput(typed.log, { kind: 'file', overwrite: typed.overwrite, option: '--log' });
+  const options = await fromHub(context, typed);
   const request = await checkedRequest(options, isTyped);
   const paused = options.resume ? recallRun(context.home, place.path) : undefined;
   if (options.resume && paused === undefined) throw nothingToResume(options.output);

@@ -1,0 +1,75 @@
+/** A name that the hub does not know, told with those it knows that are nearest to it. Best effort: a hub that does not say is not asked twice. */
+import { EmlocError } from '@emloc/errors';
+import type { HubReference } from './reference.ts';
+
+export interface Asked {
+  readonly hubUrl: string;
+  readonly fetch: typeof fetch;
+}
+
+const candidatesAtMost = 200;
+
+export async function withNearest(
+  error: EmlocError,
+  { repo, revision }: HubReference,
+  asked: Asked,
+): Promise<EmlocError> {
+  if (error.reason === 'REVISION_NOT_FOUND') {
+    const near = nearest(revision, await revisionsOf(repo, asked));
+    return new EmlocError(error.code, error.reason, `${repo} has no revision ${revision}`, {
+      field: 'repository',
+      value: `${repo}@${revision}`,
+      mend: near.length === 0 ? error.mend : `it has ${near.join(', ')}`,
+      cause: error,
+    });
+  }
+  if (error.reason !== 'REPOSITORY_NOT_FOUND') return error;
+  const near = nearest(repo, await repositoriesOf(repo, asked));
+  return near.length === 0
+    ? error
+    : error.with({ mend: `did you mean ${near.join(' or ')}? Else ${error.mend}` });
+}
+
+/** Up to three of the names that differ little from what was typed, the nearest first. */
+export function nearest(typed: string, names: readonly string[]): string[] {
+  return names
+    .map((name) => ({ name, far: distance(typed.toLowerCase(), name.toLowerCase()) }))
+    .filter(({ far, name }) => far <= Math.max(3, Math.min(typed.length, name.length) / 2))
+    .sort((a, b) => a.far - b.far)
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+async function revisionsOf(repo: string, { hubUrl, fetch: get }: Asked): Promise<string[]> {
+  try {
+    const response = await get(`${hubUrl}/api/models/${repo}/refs`);
+    const refs = (await response.json()) as Record<'branches' | 'tags', { readonly name: string }[]>;
+    return [...refs.branches, ...refs.tags].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+async function repositoriesOf(repo: string, asked: Asked): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    const { listModels } = await import('@huggingface/hub');
+    const search = { owner: repo.split('/')[0] };
+    for await (const { name } of listModels({ ...asked, search, limit: candidatesAtMost })) names.push(name);
+  } catch {
+    // The first error is the one to tell.
+  }
+  return names;
+}
+
+/** Levenshtein's: insertions, deletions and replacements from one text to the other. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    row = next;
+  }
+  return row[b.length]!;
+}
