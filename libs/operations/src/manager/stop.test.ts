@@ -44,7 +44,7 @@ test('work that does not listen is ended after the grace', async () => {
 
 test('a paused operation stays paused, and a resume goes on from its checkpoint', async () => {
   const operations = manager();
-  await operations.start({ id: 'a', kind: 'steps', request: { count: 12, stepMs: 20 } });
+  await operations.start({ id: 'a', kind: 'steps', request: { count: 200, stepMs: 20 } });
   await emitted(operations, 'a');
   await operations.pause('a');
   const paused = await operations.wait('a');
@@ -58,7 +58,7 @@ test('a paused operation stays paused, and a resume goes on from its checkpoint'
   const numbers = events.flatMap(({ event }) =>
     event === undefined ? [] : [(event as { step: number }).step],
   );
-  expect(numbers).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+  expect(numbers).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
   expect(events.flatMap((e) => e.state ?? [])).toEqual([
     'QUEUED',
     'RUNNING',
@@ -86,7 +86,7 @@ test('another replica cancels what this one runs', async () => {
 test('a manager that closes gives its operations back, and another goes on', async () => {
   const stateDir = stateDirectory();
   const one = manager({ stateDir });
-  await one.start({ id: 'a', kind: 'steps', request: { count: 20, stepMs: 20 } });
+  await one.start({ id: 'a', kind: 'steps', request: { count: 200, stepMs: 20 } });
   await one.start({ id: 'b', kind: 'add', request: { a: 1, b: 1 } });
   await emitted(one, 'a');
   await one.close();

@@ -59,7 +59,8 @@ await runWorker({
   },
   allocate: async ({ bytes }: { bytes: number }, ctx) => {
     const held = Buffer.alloc(bytes, 1);
-    await wait(400);
+    // Long enough to be looked at on a machine that is late.
+    await wait(3000);
     await ctx.yield();
     return { length: held.length };
   },
