@@ -26,6 +26,12 @@ export interface Trajectory {
 }
 
 export interface Golden {
+  /** What the checkpoint is stored in, and so the factors and merged weights (absent: float32). */
+  readonly storedDtype?: 'float32' | 'bfloat16';
+  /** Calibration rows that each compressed linear saw (absent: not recorded). */
+  readonly rows?: Readonly<Record<string, number>>;
+  /** Linears of experts that saw fewer rows than their rank. */
+  readonly keptFull?: readonly string[];
   readonly compress: Readonly<Record<string, number>>;
   readonly rank: Readonly<Record<string, number>>;
   readonly gramOf: Readonly<Record<string, string>>;
