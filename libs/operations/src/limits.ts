@@ -15,6 +15,15 @@ export const defaultCancelGraceMs = 10_000;
 /** From SIGTERM to SIGKILL. */
 export const killAfterMs = 2_000;
 
+/**
+ * Attempts at an operation that is killed again and again without a new checkpoint: a neighbour's peak of memory passes,
+ * but what needs more memory than there is would be killed for ever.
+ */
+export const maxKilledAttempts = 3;
+
+/** The same where the process died of a bus error or a segmentation fault: twice at one place is no accident. */
+export const maxFaultedAttempts = 2;
+
 /** How often an owner samples the memory of a process: what a layer allocates lives longer than this. */
 export const sampleMs = 100;
 

@@ -104,7 +104,10 @@ async function run(prepared: Prepared, store: Store, context: WorkerContext): Pr
       resume,
       signal: context.signal,
       onEvent: (event) => tell(event, context, log, progress, batches),
-      saveCheckpoint: (checkpoint: Checkpoint) => writeCheckpoint(checkpointPath, checkpoint),
+      saveCheckpoint: (checkpoint: Checkpoint) => {
+        writeCheckpoint(checkpointPath, checkpoint);
+        context.checkpointed();
+      },
     });
     const out = join(context.outputDir, 'adapter');
     await saveAdapter(adapter, out, {

@@ -173,21 +173,43 @@ test('a job outlives its coordinator and a service, without doing finished stage
   expect(refined.length).toBeLessThan(manySteps / 2 + 10);
 });
 
-test('a process that is killed ends the job with a reason, and a resume ends it well', async () => {
-  await jobs.create(
-    'wounded',
-    specOf(4, manySteps, { refineSteps: 0, correctionMethod: 'CORRECTION_METHOD_NONE' }),
-  );
-  await jobs.events('wounded', 0, trainsIn('train'));
-  process.kill(mesh.workerPid('wounded-train')!, 'SIGKILL');
-  const failed = await jobs.wait('wounded');
+test('a job goes on when a process of it is killed, from the checkpoint, and says so in its events', async () => {
+  await jobs.create('wounded', specOf(4, manySteps, { refineSteps: 0 }));
+  await jobs.events('wounded', 0, stepOf('train', 12));
+  const pid = mesh.workerPid('wounded-train')!;
+  process.kill(pid, 'SIGKILL');
+  const events = await jobs.events('wounded');
+  expectSucceeded(await jobs.get('wounded'));
+  const again = events.flatMap(({ stageEvent }) => {
+    const { stateChanged, attempt } = stageEvent?.event ?? {};
+    return stateChanged?.error ? [{ stage: stageEvent!.stage, state: stateChanged.state, attempt }] : [];
+  });
+  expect(again).toEqual([{ stage: 'train', state: 'OPERATION_STATE_QUEUED', attempt: 1 }]);
+  const steps = events.filter(trainsIn('train')).map((e) => e.stageEvent!.event['trainingStep'].step);
+  expect(new Set(steps).size).toBe(manySteps);
+  expect(steps.filter((step) => step === 1)).toHaveLength(1);
+});
+
+test('a process that is killed again and again ends the job with a reason, and a resume ends it well', async () => {
+  const training = { maxSteps: 60, seed: 14, batchSize: 2, saveSteps: 0 };
+  await jobs.create('doomed', { ...specOf(14, 60, { refineSteps: 0 }), training });
+  const killed = new Set<number>();
+  while (killed.size < 3) {
+    const seen = await jobs.events('doomed', 0, (event) => trainsIn('train')(event) && isNew(event));
+    expect(seen.length).toBeGreaterThan(0);
+    const pid = mesh.workerPid('doomed-train')!;
+    killed.add(pid);
+    process.kill(pid, 'SIGKILL');
+  }
+  function isNew({ stageEvent }: { stageEvent?: { event: Record<string, unknown> } }): boolean {
+    return stageEvent?.event['attempt'] === killed.size + 1;
+  }
+  const failed = await jobs.wait('doomed');
   expect(failed.status.state).toBe('JOB_STATE_FAILED');
   expect(errorOf(failed)).toMatchObject({ reason: 'OUT_OF_MEMORY' });
   expect(stagesOf(failed)).toMatchObject({ compress: 'SUCCEEDED', train: 'FAILED', correct: 'QUEUED' });
-  await jobs.call['resumeFineTuneJob']!({ id: 'wounded' });
-  const job = await jobs.wait('wounded');
-  expectSucceeded(job);
-  expect(job.status.result).toMatchObject({ chosen: 'none', candidates: [{ method: 'none' }] });
+  await jobs.call['resumeFineTuneJob']!({ id: 'doomed' });
+  expectSucceeded(await jobs.wait('doomed'));
 });
 
 test('a paused job stays paused over a restart, goes on when resumed, and can be cancelled and deleted', async () => {
@@ -233,7 +255,7 @@ test('ratio 1 trains on the original alone, and a job that waits can be paused',
   const list = await jobs.call['listFineTuneJobs']!({ pageSize: 2 });
   expect(list.jobs.map(({ id }: JobMessage) => id)).toEqual(['waiting', 'exact']);
   const next = await jobs.call['listFineTuneJobs']!({ pageSize: 10, pageToken: list.nextPageToken });
-  expect(next.jobs.map(({ id }: JobMessage) => id)).toEqual(['wounded', 'killed', 'whole']);
+  expect(next.jobs.map(({ id }: JobMessage) => id)).toEqual(['doomed', 'wounded', 'killed', 'whole']);
 });
 
 test('bad specifications are refused before a job exists, bad data when it is planned', async () => {

@@ -77,14 +77,13 @@ export class Workplace {
   processes(): number[] {
     return readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-      .filter((pid) => {
-        try {
-          return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`EMLOC_HOME=${this.home}`);
-        } catch {
-          return false;
-        }
-      })
+      .filter((pid) => environmentOf(pid).split('\0').includes(`EMLOC_HOME=${this.home}`))
       .map(Number);
+  }
+
+  /** The process at work on an operation: its order names it. */
+  workerOf(operationId: string): number | undefined {
+    return this.processes().find((pid) => environmentOf(pid).includes(`"id":"${operationId}"`));
   }
 
   /** Resolves when no process is left; the test that waits has the time limit. */
@@ -103,6 +102,15 @@ export class Workplace {
       for (const pid of this.processes()) process.kill(pid, 'SIGKILL');
       rmSync(this.directory, { recursive: true, force: true });
     }
+  }
+}
+
+/** As it was started; '' where the process is gone or another user's. */
+function environmentOf(pid: number | string): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8');
+  } catch {
+    return '';
   }
 }
 

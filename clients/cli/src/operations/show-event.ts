@@ -21,6 +21,12 @@ export function showEvent(output: Output, event: OperationEvent, stage?: string)
     const { name, loss, rows } = event.candidateEvaluation;
     return output.note(`candidate ${name}: loss ${formatNumber(loss)} on ${rows} held-out rows`);
   }
+  if (event.stateChanged?.state === 'OPERATION_STATE_QUEUED' && event.stateChanged.error) {
+    const { message } = event.stateChanged.error;
+    return output.warn(
+      `${stage === undefined ? '' : `${stage}: `}${message}; attempt ${event.attempt + 1} goes on from the last checkpoint`,
+    );
+  }
   if (event.notice)
     return event.notice.warning ? output.warn(event.notice.text) : output.note(event.notice.text);
 }

@@ -13,6 +13,7 @@ export interface Layout {
   readonly result: string;
   readonly error: string;
   readonly usage: string;
+  readonly deaths: string;
   readonly log: string;
   readonly checkpoint: string;
   readonly output: string;
@@ -30,6 +31,7 @@ export function layoutAt(directory: string, id: string): Layout {
     result: join(directory, 'result.json'),
     error: join(directory, 'error.json'),
     usage: join(directory, 'usage.json'),
+    deaths: join(directory, 'deaths.json'),
     log: join(directory, 'log.txt'),
     checkpoint: join(directory, 'checkpoint'),
     output: join(directory, 'output'),

@@ -9,7 +9,8 @@ import { appendEvent, repairEvents } from '../directory/event-log.ts';
 import { leasePath, type LeaseHolder } from '../directory/lease.ts';
 import type { Layout } from '../directory/layout.ts';
 import { addUsage, clearError, readOutcome, writeError, type Outcome } from '../directory/outcome.ts';
-import { errorToJson } from '../error-json.ts';
+import { deservesAnotherTry } from '../directory/deaths.ts';
+import { errorToJson, type ErrorJson } from '../error-json.ts';
 import { readJson } from '../files.ts';
 import { FrameType, jsonFrame } from '../frames/frame.ts';
 import { FrameWriter } from '../frames/frame-writer.ts';
@@ -51,7 +52,7 @@ export class Attempt {
     this.#options = options;
   }
 
-  /** Until the end is written down. QUEUED: the operation waits for another attempt. */
+  /** Until the end is written down. QUEUED: the operation waits for another attempt, by us or another. */
   async run(): Promise<Outcome['state'] | 'LOST'> {
     const { layout, lease, kind, traceparent } = this.#options;
     repairEvents(layout);
@@ -180,6 +181,12 @@ export class Attempt {
     return { state: 'FAILED', error: errorToJson(error) };
   }
 
+  /** Frames that a caller gave or took are gone with the process: an attached call is its caller's to repeat. */
+  #isTriedAgain(error: ErrorJson | undefined): boolean {
+    const { layout, takeOutput } = this.#options;
+    return takeOutput === undefined && error !== undefined && deservesAnotherTry(layout, error);
+  }
+
   #usage(reported: number | undefined): Usage {
     return {
       peakRssBytes: Math.max(this.#peakRssBytes, reported ?? 0),
@@ -196,15 +203,15 @@ export class Attempt {
       state = 'FAILED';
       error = errorToJson(this.#inputFailure);
     }
+    // Released work tells no error; work that was killed tells why it begins again.
+    const isAgain = state === 'FAILED' && this.#isTriedAgain(error);
+    if (isAgain) state = 'QUEUED';
+    const told = state === 'QUEUED' && !isAgain ? undefined : error;
     const usage = addUsage(layout, this.#usage(outcome.peakRssBytes));
     if (state === 'QUEUED') clearError(layout);
     else if (state !== 'SUCCEEDED') writeError(layout, { state, error });
-    appendEvent(layout, {
-      attempt: lease.attempt,
-      state,
-      usage,
-      ...(state === 'QUEUED' || error === undefined ? {} : { error }),
-    });
+    const line = { attempt: lease.attempt, state, usage };
+    appendEvent(layout, told === undefined ? line : { ...line, error: told });
     lease.release();
     return state;
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { alive, all, manager, stateDirectory } from '../testing/setup.ts';
 import { ownerProcess } from '../testing/owner-process.ts';
+import { workerPid } from '../testing/worker-pid.ts';
 import type { OperationManager } from './operation-manager.ts';
 
 async function diesOf(operations: OperationManager, id: string, kind: string, request: object) {
@@ -10,15 +11,6 @@ async function diesOf(operations: OperationManager, id: string, kind: string, re
   const { state, error } = await operations.wait(id);
   expect(state).toBe('FAILED');
   return error;
-}
-
-/** The process of the worker, once it runs. */
-async function workerPid(operations: OperationManager, id: string): Promise<number> {
-  await expect.poll(() => operations.get(id).catch(() => undefined)).toMatchObject({ state: 'RUNNING' });
-  const { directory, attempt } = await operations.get(id);
-  const path = join(directory, `lease-${String(attempt).padStart(6, '0')}`);
-  await expect.poll(() => JSON.parse(readFileSync(path, 'utf8')).workerPid).toBeGreaterThan(0);
-  return JSON.parse(readFileSync(path, 'utf8')).workerPid as number;
 }
 
 test('a process that is killed, or dies of a bus error, an abort or an exit, says so', async () => {

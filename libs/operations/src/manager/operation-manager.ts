@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { EmlocError } from '@emloc/errors';
 import { appendEvent } from '../directory/event-log.ts';
+import { clearDeaths } from '../directory/deaths.ts';
 import { currentLease, isLive, type LeaseHolder } from '../directory/lease.ts';
 import { clearError, clearStop } from '../directory/outcome.ts';
 import { checkSameRequest, digestOf, type StoredRequest } from '../directory/request.ts';
@@ -129,6 +130,7 @@ export class OperationManager {
     const layout = this.#store.layout(id);
     clearError(layout);
     clearStop(layout);
+    clearDeaths(layout);
     appendEvent(layout, { attempt: lease.attempt, state: 'QUEUED' });
     this.#scheduler.enqueue(id, lease);
     return this.#store.read(id);

@@ -179,7 +179,7 @@ export class Scheduler {
     }
     this.#leave(id, owned);
     if (state === 'QUEUED' && !this.#closing) {
-      // Its process lost sight of the lease although we hold it still.
+      // Its process was killed, or lost sight of the lease although we hold it still.
       const lease = this.claim(id);
       if (lease !== undefined) return this.enqueue(id, lease);
     }

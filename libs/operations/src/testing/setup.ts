@@ -14,6 +14,7 @@ const names = [
   'deaf',
   'fail',
   'die',
+  'mortal',
   'exit',
   'allocate',
   'produce',

@@ -31,6 +31,7 @@ await runWorker({
       await ctx.yield();
       block(stepMs);
       writeFileSync(file, String(step));
+      ctx.checkpointed();
       ctx.emit({ step });
     }
     return { first, attempt: ctx.attempt };
@@ -52,6 +53,17 @@ await runWorker({
   die: ({ signal }: { signal: NodeJS.Signals }) => {
     process.kill(process.pid, signal);
     block(5000);
+  },
+  /** Killed after each step, whose checkpoint it keeps. */
+  mortal: async ({ count }: { count: number }, ctx) => {
+    const file = join(ctx.checkpointDir, 'step');
+    const step = readStep(file) + 1;
+    if (step > count) return { attempt: ctx.attempt };
+    writeFileSync(file, String(step));
+    ctx.checkpointed();
+    process.kill(process.pid, 'SIGKILL');
+    block(5000);
+    return {};
   },
   exit: () => {
     console.error('last words');

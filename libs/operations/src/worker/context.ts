@@ -19,6 +19,8 @@ export interface WorkerContext {
   readonly output: { write(frame: Uint8Array): Promise<void> };
   /** Appends to the operation's events; watchers see it within a moment. */
   emit(event: object): void;
+  /** A checkpoint is written whole: another attempt begins there, so deaths before it count no more. */
+  checkpointed(): void;
   log(line: string): void;
   /** Between layers or steps: lets a cancel in, and throws it. */
   yield(): Promise<void>;

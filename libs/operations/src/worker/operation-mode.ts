@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { EmlocError } from '@emloc/errors';
 import { appendEvent } from '../directory/event-log.ts';
 import { errorToJson } from '../error-json.ts';
+import { clearDeaths } from '../directory/deaths.ts';
 import { layoutAt } from '../directory/layout.ts';
 import { writeError, writeResult } from '../directory/outcome.ts';
 import { readRequest } from '../directory/request.ts';
@@ -72,6 +73,7 @@ export async function runOperation(
         write: (frame) => abortable((output ??= openOutput()).write(FrameType.data, frame), stop.signal),
       },
       emit: (event) => appendEvent(layout, { attempt: order.attempt, event }),
+      checkpointed: () => clearDeaths(layout),
       log: (line) => console.error(line),
       yield: () => letIn(stop.signal),
     };

@@ -61,6 +61,7 @@ async function answerOf(
     input,
     output: { write: (frame) => abortable(output.write(FrameType.data, frame), signal) },
     emit: () => {},
+    checkpointed: () => {},
     log: (line) => console.error(line),
     yield: () => letIn(signal),
   };

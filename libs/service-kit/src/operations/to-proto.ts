@@ -44,7 +44,9 @@ export function eventToProto(event: OperationEvent, final?: Operation): object {
     state: toProtoState(event.state),
     usage: usageToProto(event.usage),
     ...(event.state === 'SUCCEEDED' ? { result: final?.result as OperationResult } : {}),
-    ...(event.state === 'FAILED' && event.error !== undefined ? { error: toStatusMessage(event.error) } : {}),
+    ...((event.state === 'FAILED' || event.state === 'QUEUED') && event.error !== undefined
+      ? { error: toStatusMessage(event.error) }
+      : {}),
   };
   return { ...base, stateChanged };
 }

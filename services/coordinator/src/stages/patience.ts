@@ -1,5 +1,6 @@
 /** Calls that are repeated while a service is away: it restarts, or another replica takes its place. */
 import { EmlocError } from '@emloc/errors';
+import { wasKilled } from '@emloc/operations';
 import { sleepUnless } from './sleep.ts';
 
 export interface Patience {
@@ -32,6 +33,24 @@ export async function whileAway<T>(
       first = false;
       await sleepUnless(waitMs * (0.75 + Math.random() / 2), signal);
       if (signal.aborted) throw error;
+    }
+  }
+}
+
+/** As often as an operation that is killed is tried. */
+const maxKilledCalls = 3;
+
+/** Repeats a small call whose process was killed from outside; operations see to that themselves. */
+export async function whileKilled<T>(
+  call: () => Promise<T>,
+  onKilled: (error: EmlocError) => void | Promise<void>,
+): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof EmlocError) || !wasKilled(error) || tries === maxKilledCalls) throw error;
+      await onKilled(error);
     }
   }
 }

@@ -11,7 +11,7 @@ import type { JobStore } from '../jobs/job-store.ts';
 import type { Job, StageName, StoredOperationEvent } from '../jobs/job.ts';
 import { pruned } from '../jobs/pruned.ts';
 import { isStopped, outcomeOf, toStored, type Outcome } from './operation-outcome.ts';
-import { defaultPatience, isAway, whileAway, type Patience } from './patience.ts';
+import { defaultPatience, isAway, whileAway, whileKilled, type Patience } from './patience.ts';
 import type { TrainingOutlook } from './plan.ts';
 import { sleepUnless } from './sleep.ts';
 import type { StageClient, StageClients, StageService } from './stage-clients.ts';
@@ -59,10 +59,9 @@ export class StageRunner {
       const client = this.#with.clients.of('training');
       const ask = () =>
         client.call<TrainingOutlook>('planTraining', request, { signal, deadlineMs: planDeadlineMs });
-      return {
-        status: 'succeeded',
-        result: pruned(await this.#patiently(job, task, wish, ask)) as TrainingOutlook,
-      };
+      const patiently = () => this.#patiently(job, task, wish, ask);
+      const outlook = await whileKilled(patiently, (error) => this.#sayAgain(job, task, error.message));
+      return { status: 'succeeded', result: pruned(outlook) as TrainingOutlook };
     });
   }
 
@@ -197,7 +196,11 @@ export class StageRunner {
 
   async #sayAway(job: Job, task: StageTask, error: EmlocError): Promise<void> {
     this.#with.logger.warn({ err: error, job: job.id, stage: task.stage }, 'a service is away; trying again');
-    const text = `a service is away, trying again: ${error.message}`;
+    await this.#sayAgain(job, task, `a service is away: ${error.message}`);
+  }
+
+  async #sayAgain(job: Job, task: StageTask, why: string): Promise<void> {
+    const text = `${why}; trying again`;
     const event: StoredOperationEvent = { cursor: 0, notice: { text, warning: true } };
     const origin = { source: `away/${task.operationId}`, sourceCursor: Date.now() };
     await this.#with.events.append(job.id, { stageEvent: { stage: task.stage, event } }, origin);
