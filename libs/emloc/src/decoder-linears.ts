@@ -1,5 +1,5 @@
 /** Every linear of every decoder layer by its full name: what ratios, target modules and Grams are about. */
-import type { Architecture, ModelConfig } from '@emloc/models';
+import type { ModelOf } from '@emloc/models';
 
 export interface DecoderLinear {
   /** Full name, such as `model.layers.3.self_attn.q_proj`. */
@@ -13,15 +13,10 @@ export interface DecoderLinear {
   readonly inputGroup: string;
 }
 
-export interface HasArchitecture {
-  readonly config: ModelConfig;
-  readonly architecture: Architecture;
-}
-
 /** All of them, layer by layer in order of use. */
-export function decoderLinears({ config, architecture }: HasArchitecture): DecoderLinear[] {
+export function decoderLinears({ config, architecture }: ModelOf): DecoderLinear[] {
   return Array.from({ length: config.numLayers }, (_, layer) =>
-    architecture.linears(config).map(({ name, inFeatures, outFeatures, inputGroup }) => ({
+    architecture.linears(config, layer).map(({ name, inFeatures, outFeatures, inputGroup }) => ({
       module: architecture.moduleName(layer, name),
       layer,
       name,

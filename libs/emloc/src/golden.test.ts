@@ -88,7 +88,7 @@ const delta = (adapter: LoraAdapter, module: string): Float64Array => {
 };
 
 async function logits(source: WeightSource, linears: LinearsFor): Promise<Float64Array> {
-  const batch = prepareBatch(source.config, [probe()]);
+  const batch = prepareBatch(source, [probe()]);
   const { hidden, dispose } = await forwardPass(source, [batch], linears);
   try {
     return source.withHead((head) => tidy(() => toFloat64Array(logitsOf(source, hidden[0] as Tensor, head))));
@@ -138,7 +138,7 @@ test('Grams, singular values and emulated weights are the golden ones', async ()
       const wanted = golden(`gram.${group}`);
       worst.gram = Math.max(worst.gram, maxRelative(toFloat64Array(gram), wanted));
       worst.gramF = Math.max(worst.gramF, frobenius(toFloat64Array(gram), wanted));
-      using weight = stored.read(`${module}.weight`);
+      using weight = stored.readLinear(module);
       const { u, v, sigma } = compressLinear(weight, gram, compressed.get(module)?.rank ?? 0);
       worst.sigma = Math.max(worst.sigma, maxRelative(sigma, golden(`sigma.${module}`)));
       worst.sigmaF = Math.max(worst.sigmaF, frobenius(sigma, golden(`sigma.${module}`)));

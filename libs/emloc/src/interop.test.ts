@@ -30,7 +30,7 @@ test.skipIf(!found)(
     await mergeModel({ model, adapter, out: join(directory, 'merged') });
 
     const source = openWeights(model, { mode: 'resident' });
-    const batch = prepareBatch(source.config, [probe()]);
+    const batch = prepareBatch(source, [probe()]);
     const { hidden, dispose } = await forwardPass(source, [batch], adapterLinears(source, adapter));
     const ours = source.withHead((head) =>
       tidy(() => toFloat64Array(logitsOf(source, hidden[0] as Tensor, head))),

@@ -71,7 +71,7 @@ const plain: LinearsFor = (_, w) => plainLinears(w);
 for (let step = 0; step < n('steps'); step++) {
   const micro = n('micro');
   const batches = Array.from({ length: rows.length / micro }, (_, i) =>
-    prepareBatch(source.config, rows.slice(i * micro, (i + 1) * micro)),
+    prepareBatch(source, rows.slice(i * micro, (i + 1) * micro)),
   );
   const cpu0 = process.cpuUsage();
   const t = [0, 0, 0];

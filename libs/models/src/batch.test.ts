@@ -18,7 +18,7 @@ beforeAll(async () => {
   await startEngine();
   source = openWeights(openModel(tinyLlama), { mode: 'resident', computeDtype: 'f64' });
   // The source maps its tensors at the first use, and keeps them.
-  const batch = prepareBatch(source.config, [row([3], 1)], 'f64');
+  const batch = prepareBatch(source, [row([3], 1)], 'f64');
   await gradientsOf(batch);
   batch.dispose();
 });
@@ -69,8 +69,8 @@ describe('rows with a shared prefix', () => {
     ['that are the same', [row([3, 4], 2), row([3, 4], 2)]],
   ])('%s give the losses, hidden states and gradients they give unshared', async (_, rows) => {
     const before = liveTensors().count;
-    const shared = prepareBatch(source.config, rows, 'f64', { sharePrefix: true });
-    const plain = prepareBatch(source.config, rows, 'f64');
+    const shared = prepareBatch(source, rows, 'f64', { sharePrefix: true });
+    const plain = prepareBatch(source, rows, 'f64');
     expect([shared.lengths, shared.labelCounts]).toEqual([plain.lengths, plain.labelCounts]);
     expect(shared.targets.labels).toEqual(plain.targets.labels);
     expect([shared.tokens, plain.tokens]).toEqual([plain.rows, plain.rows]);
@@ -112,8 +112,8 @@ describe('rows with a shared prefix', () => {
     ['without a common beginning', [row([3], 10), { inputIds: [5, 4], labels: [-100, 4] }]],
   ])('%s, padded, give the losses and gradients they give unpadded', async (_, rows) => {
     const before = liveTensors().count;
-    const padded = prepareBatch(source.config, rows, 'f64', { sharePrefix: true, padRows: true });
-    const plain = prepareBatch(source.config, rows, 'f64');
+    const padded = prepareBatch(source, rows, 'f64', { sharePrefix: true, padRows: true });
+    const plain = prepareBatch(source, rows, 'f64');
     expect([padded.lengths, padded.labelCounts, padded.tokens]).toEqual([
       plain.lengths,
       plain.labelCounts,
@@ -132,7 +132,7 @@ describe('rows with a shared prefix', () => {
 
   const prefixOf = (rows: readonly (readonly number[])[], sharePrefix?: boolean): number => {
     const batch = prepareBatch(
-      source.config,
+      source,
       rows.map((inputIds) => ({ inputIds })),
       'f64',
       sharePrefix === undefined ? {} : { sharePrefix },
@@ -159,7 +159,7 @@ describe('rows with a shared prefix', () => {
 
 test('gradients of labels that one prefix row predicts for several rows are summed', async () => {
   // Two rows that differ after the prefix: its last row predicts both first tokens.
-  const shared = prepareBatch(source.config, [row([3], 10), row([4], 10)], 'f64', { sharePrefix: true });
+  const shared = prepareBatch(source, [row([3], 10), row([4], 10)], 'f64', { sharePrefix: true });
   expect([...shared.targets.rows]).toEqual([9, 9]);
   const dHidden = async (batches: Batch[]): Promise<Float64Array> => {
     const forward = await forwardPass(source, batches, (_, w) => plainLinears(w));
@@ -173,7 +173,7 @@ test('gradients of labels that one prefix row predicts for several rows are summ
   const ours = (await dHidden([shared])).subarray(9 * width, 10 * width);
   const single = await Promise.all(
     [3, 4].map(async (token) => {
-      const batch = prepareBatch(source.config, [row([token], 10)], 'f64');
+      const batch = prepareBatch(source, [row([token], 10)], 'f64');
       const found = await dHidden([batch]);
       batch.dispose();
       return found.subarray(9 * width, 10 * width);

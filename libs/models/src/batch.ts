@@ -10,81 +10,13 @@
  * Rows of nearly one length can be padded to one: then they are one attention block, and few shapes occur, which the
  * kernels and the allocator of the engine know already. Padding comes after a row, so nothing sees it, and it carries no loss.
  */
-import { keep, tensor, type Tensor } from '@emloc/engine';
+import { keep, tensor } from '@emloc/engine';
+import { makeBatchContext } from './batch-context.ts';
 import { checkRow, IGNORED_LABEL } from './check-row.ts';
-import { causalMask, maskOf } from './layers/mask.ts';
-import { ropeFrequencies, ropeTables } from './layers/rope.ts';
-import type { AttentionBlock, Batch, BatchContext, ModelConfig, TokenRow } from './types.ts';
-
-/** Above this many tokens a causal mask is not made whole (4 MiB in f32 here). */
-const LONGEST_WHOLE_MASK = 1024;
+import type { Batch, BatchContext, ModelOf, TokenRow } from './types.ts';
 
 /** A shorter common prefix is computed with every row: what it saves is less than what more attention blocks cost. */
 export const SHORTEST_SHARED_PREFIX = 8;
-
-/** One sequence as attention sees it (without a shared prefix); plain causal text needs only its length. */
-export interface SequenceLayout {
-  readonly tokens: number;
-  /** Default: from the end of the shared prefix on (0, 1, 2, … where there is none). */
-  readonly positions?: readonly number[];
-  /** May query i see key j? Default: j ≤ i. */
-  readonly visible?: (query: number, key: number) => boolean;
-}
-
-/**
- * Consecutive causal sequences of one length become one block; causal masks of one length are shared. The first
- * `prefix` rows are a causal block of their own, which all sequences continue.
- */
-export const makeBatchContext = (
-  config: ModelConfig,
-  sequences: readonly SequenceLayout[],
-  dtype: 'f32' | 'f64' = 'f32',
-  prefix = 0,
-): BatchContext => {
-  const owned: Tensor[] = [];
-  const own = (t: Tensor): Tensor => {
-    owned.push(keep(t));
-    return t;
-  };
-  const causal = new Map<string, Tensor>();
-  const causalFor = (tokens: number, before: number): Tensor | undefined => {
-    const keys = before + tokens;
-    if (keys > LONGEST_WHOLE_MASK) return undefined;
-    const name = `${before}+${tokens}`;
-    let mask = causal.get(name);
-    if (mask === undefined) causal.set(name, (mask = own(causalMask(keys, dtype, before, tokens))));
-    return mask;
-  };
-
-  const blocks: AttentionBlock[] = [];
-  const positions: number[] = [];
-  if (prefix > 0) {
-    blocks.push({ firstRow: 0, sequences: 1, tokens: prefix, mask: causalFor(prefix, 0) });
-    for (let t = 0; t < prefix; t++) positions.push(t);
-  }
-  const shared = blocks.length;
-  for (const { tokens, visible, positions: given } of sequences) {
-    const last = blocks.length > shared ? blocks.at(-1) : undefined;
-    const mask =
-      visible === undefined ? causalFor(tokens, prefix) : own(maskOf(tokens, visible, dtype, prefix));
-    if (last !== undefined && last.tokens === tokens && last.mask === mask)
-      blocks[blocks.length - 1] = { ...last, sequences: last.sequences + 1 };
-    else blocks.push({ firstRow: positions.length, sequences: 1, tokens, prefix, mask });
-    for (let t = 0; t < tokens; t++) positions.push(given?.[t] ?? prefix + t);
-  }
-
-  const frequencies = ropeFrequencies(config.rope, config.headDim);
-  const queryRope = ropeTables(frequencies, positions, 1 / Math.sqrt(config.headDim), dtype);
-  const keyRope = ropeTables(frequencies, positions, 1, dtype);
-  for (const t of [queryRope.cos, queryRope.sin, keyRope.cos, keyRope.sin]) own(t);
-  return {
-    rows: positions.length,
-    blocks,
-    queryRope,
-    keyRope,
-    dispose: () => owned.forEach((t) => t.dispose()),
-  };
-};
 
 export interface BatchOptions {
   /** Compute what all rows begin with once. Default: no. */
@@ -101,7 +33,7 @@ const MOST_PADDING = 1 / 6;
 
 /** Checks the rows against the model and makes a micro-batch of them; the caller disposes it. */
 export const prepareBatch = (
-  config: ModelConfig,
+  { architecture, config }: ModelOf,
   rows: readonly TokenRow[],
   dtype: 'f32' | 'f64' = 'f32',
   { sharePrefix = false, padRows = false }: BatchOptions = {},
@@ -131,7 +63,7 @@ export const prepareBatch = (
   return batchOf(
     ids,
     makeBatchContext(
-      config,
+      { architecture, config },
       padded.map((tokens) => ({ tokens })),
       dtype,
       prefix,

@@ -44,7 +44,7 @@ const nextTokens = async (
   options: PassOptions,
 ): Promise<number[]> => {
   const batch = prepareBatch(
-    source.config,
+    source,
     sequences.map((inputIds) => ({ inputIds })),
     source.activationDtype,
   );

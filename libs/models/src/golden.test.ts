@@ -9,7 +9,7 @@ beforeAll(() => startEngine());
 const { ids } = fixtureJson<{ ids: number[] }>('probe.json');
 
 const probeLogits = async (source: WeightSource, wrap = (w: LayerWeights, _layer: number) => w) => {
-  const batch = prepareBatch(source.config, [{ inputIds: ids }], source.activationDtype);
+  const batch = prepareBatch(source, [{ inputIds: ids }], source.activationDtype);
   const { hidden, dispose } = await forwardPass(source, [batch], (layer, w) => plainLinears(wrap(w, layer)));
   const logits = source.withHead((head) => tidy(() => toFloat64Array(logitsOf(source, hidden[0]!, head))));
   dispose();

@@ -16,7 +16,8 @@ export {
 export { openWeights, type OpenWeightsOptions } from './weights/open-weights.ts';
 export { checkFinite } from './weights/check-finite.ts';
 export { linearBackward, linearForward, plainLinears } from './layers/linear.ts';
-export { makeBatchContext, prepareBatch, type BatchOptions, type SequenceLayout } from './batch.ts';
+export { makeBatchContext, type SequenceLayout } from './batch-context.ts';
+export { prepareBatch, type BatchOptions } from './batch.ts';
 export { groupsUpTo } from './groups.ts';
 export { IGNORED_LABEL } from './check-row.ts';
 export {

@@ -50,8 +50,10 @@ export const forwardPass = async (
   const { architecture, config, activationDtype } = source;
   const inputs: LayerInput[][] = [];
   const inBf16 = source.computeDtype === 'bf16';
-  let current = source.withEmbedding((embedding) =>
-    batches.map(({ ids }) => keep(architecture.embed(embedding, ids, activationDtype))),
+  let current = source.withEmbedding((weights) =>
+    eachKept(batches, ({ ids, context }) =>
+      architecture.embed(weights, ids, context.positions, activationDtype, config),
+    ),
   );
   const dispose = (): void => {
     inputs.forEach(disposeInputs);
@@ -71,7 +73,7 @@ export const forwardPass = async (
             x,
             w,
             outputs.record(linearsFor(layer, w, micro)),
-            context,
+            context.layer(layer),
             config,
           );
         }),
@@ -108,7 +110,7 @@ export const backwardPass = async (
         eachKept(batches, ({ context }, micro) => {
           const { x, outputs } = kept[micro]!;
           const lin = outputs.replay(linearsFor(layer, w, micro));
-          const dx = architecture.layerBackward(x, current[micro]!, w, lin, context, config);
+          const dx = architecture.layerBackward(x, current[micro]!, w, lin, context.layer(layer), config);
           disposeInputs([kept[micro]!]);
           current[micro]!.dispose();
           return dx;

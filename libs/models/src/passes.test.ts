@@ -77,8 +77,8 @@ describe('a whole training pass', () => {
   ])('has the gradient of finite differences at %s of layer %i', async (linear, layer) => {
     const source = open('resident');
     const batches = [
-      prepareBatch(source.config, rows.slice(0, 2), 'f64'),
-      prepareBatch(source.config, rows.slice(2), 'f64'),
+      prepareBatch(source, rows.slice(0, 2), 'f64'),
+      prepareBatch(source, rows.slice(2), 'f64'),
     ];
     let gradient = 0;
     await wholeStep(
@@ -103,7 +103,7 @@ describe('a whole training pass', () => {
     for (const mode of ['resident', 'streamed'] as const)
       for (const parts of [[rows], [rows.slice(0, 3), rows.slice(3)], rows.map((row) => [row])]) {
         const source = open(mode);
-        const batches = parts.map((part) => prepareBatch(source.config, part, 'f64'));
+        const batches = parts.map((part) => prepareBatch(source, part, 'f64'));
         let gradient = 0;
         const { lossSum } = await wholeStep(
           source,
@@ -121,7 +121,7 @@ describe('a whole training pass', () => {
 
   test('gives the same where outputs of linears are kept, which are then not made again', async () => {
     const source = open('streamed');
-    const batches = rows.map((row) => prepareBatch(source.config, [row], 'f64'));
+    const batches = rows.map((row) => prepareBatch(source, [row], 'f64'));
     const before = liveTensors().count;
     const run = async (keepOutputs: readonly string[]) => {
       let gradient = 0;
@@ -159,7 +159,7 @@ describe('a whole training pass', () => {
 
   test('leaves no tensor behind, not even when it is broken off', async () => {
     const source = open('streamed');
-    const batches = [prepareBatch(source.config, rows, 'f64')];
+    const batches = [prepareBatch(source, rows, 'f64')];
     const before = liveTensors().count;
     await wholeStep(source, batches, plain);
     expect(liveTensors().count).toBe(before);
@@ -187,8 +187,8 @@ describe('the loss', () => {
   test('and its gradient are the same in slices and whole', async () => {
     const source = open('resident');
     const batches = [
-      prepareBatch(source.config, rows.slice(0, 3), 'f64'),
-      prepareBatch(source.config, rows.slice(3), 'f64'),
+      prepareBatch(source, rows.slice(0, 3), 'f64'),
+      prepareBatch(source, rows.slice(3), 'f64'),
     ];
     const forward = await forwardPass(source, batches, plain);
     const run = (sliceBytes?: number) =>
@@ -213,7 +213,7 @@ describe('the loss', () => {
 
   test('of rows without labels is nothing, and its gradient zero', async () => {
     const source = open('resident');
-    const batches = [prepareBatch(source.config, [{ inputIds: [1, 2, 3] }], 'f64')];
+    const batches = [prepareBatch(source, [{ inputIds: [1, 2, 3] }], 'f64')];
     const forward = await forwardPass(source, batches, plain);
     const { lossSum, count, dHidden } = lossPass(source, batches, forward.hidden, { gradientScale: 1 });
     expect([lossSum, count]).toEqual([0, 0]);
@@ -225,11 +225,11 @@ describe('the loss', () => {
 });
 
 test('rows that the model cannot take are refused by name and value', () => {
-  const { config } = openModel(tinyLlama);
+  const model = openModel(tinyLlama);
   const refuse =
     (row: TokenRow): (() => unknown) =>
     () =>
-      prepareBatch(config, [{ inputIds: [1] }, row]);
+      prepareBatch(model, [{ inputIds: [1] }, row]);
   expect(refuse({ inputIds: [] })).toThrow('a row has no tokens');
   expect(refuse({ inputIds: [1, 256] })).toThrow('token id 256 is not in the model');
   expect(refuse({ inputIds: [1, 2], labels: [1, 999] })).toThrow('label 999 is not in the model');

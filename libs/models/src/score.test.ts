@@ -20,7 +20,7 @@ const separately = async (
 ) => {
   const inputIds = [...promptIds, ...continuation];
   const labels = inputIds.map((id, t) => (t < promptIds.length ? -100 : id));
-  const batch = prepareBatch(source.config, [{ inputIds, labels }], 'f64');
+  const batch = prepareBatch(source, [{ inputIds, labels }], 'f64');
   const forward = await forwardPass(source, [batch], plain);
   const { lossSum } = lossPass(source, [batch], forward.hidden);
   forward.dispose();

@@ -16,7 +16,8 @@ import {
   type Tensor,
 } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { batchOf, makeBatchContext, sharedPrefix, type SequenceLayout } from './batch.ts';
+import { makeBatchContext, type SequenceLayout } from './batch-context.ts';
+import { batchOf, sharedPrefix } from './batch.ts';
 import { groupsUpTo } from './groups.ts';
 import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
 import { forwardPass, type PassOptions } from './model-pass.ts';
@@ -129,7 +130,7 @@ interface TreePack {
   readonly pairs: readonly Pair[];
 }
 
-const treePack = ({ config, activationDtype }: WeightSource, trees: readonly TokenTree[]): TreePack => {
+const treePack = (source: WeightSource, trees: readonly TokenTree[]): TreePack => {
   const prefix = sharedPrefix(trees.map(({ ids, prompt }) => ids.slice(0, prompt)));
   const layouts = trees.map(({ layout: { tokens, positions, visible } }): SequenceLayout => ({
     tokens: tokens - prefix,
@@ -144,7 +145,7 @@ const treePack = ({ config, activationDtype }: WeightSource, trees: readonly Tok
     for (const { row, token } of tree.pairs.flat()) pairs.push({ row: first + row, token });
     ids.push(...tree.ids.slice(prefix));
   }
-  const context = makeBatchContext(config, layouts, activationDtype, prefix);
+  const context = makeBatchContext(source, layouts, source.activationDtype, prefix);
   return { batch: batchOf(ids, context, { prefix, lengths: trees.map((tree) => tree.ids.length) }), pairs };
 };
 

@@ -19,11 +19,25 @@ export type RopeScaling =
       readonly originalMaxPositionEmbeddings: number;
     };
 
+/** A rotary position embedding. */
 export interface RopeConfig {
   readonly theta: number;
+  /** How many numbers of a head are rotated, the first ones; the others pass as they are. Even. */
+  readonly dims: number;
   readonly scaling?: RopeScaling;
 }
 
+/** One way in which layers attend. Most models have one; Gemma 3 has two, local and global. */
+export interface AttentionKind {
+  /** Undefined: queries and keys are not rotated (positions come otherwise, such as learned ones). */
+  readonly rope?: RopeConfig;
+  /** Of the scores before the softmax, mostly 1/√E. */
+  readonly scale: number;
+  /** A query sees its own position and the `window − 1` before it; undefined: all before it. */
+  readonly window?: number;
+}
+
+/** What every architecture has. What is an architecture's own stands in a type of its own that extends this. */
 export interface ModelConfig {
   /** Name of the architecture, a folder of `architectures/`. */
   readonly architecture: string;
@@ -34,14 +48,9 @@ export interface ModelConfig {
   readonly numHeads: number;
   readonly numKeyValueHeads: number;
   readonly headDim: number;
-  readonly intermediateSize: number;
   readonly vocabSize: number;
   readonly maxPositionEmbeddings: number;
-  readonly rmsNormEps: number;
-  readonly rope: RopeConfig;
   readonly tieWordEmbeddings: boolean;
-  readonly attentionBias: boolean;
-  readonly mlpBias: boolean;
   readonly bosTokenId: number | undefined;
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number | undefined;
@@ -60,6 +69,8 @@ export interface LinearSpec {
   readonly bias: boolean;
   /** Name of the first linear that has the same input; linears of one group share a Gram matrix. */
   readonly inputGroup: string;
+  /** The file holds the weight as in × out (GPT-2's Conv1D). Factors u, v and adapters are as of any other linear. */
+  readonly transposed?: true;
 }
 
 export interface TensorSpec {
@@ -68,18 +79,28 @@ export interface TensorSpec {
 }
 
 export type LinearWeights =
-  | { readonly kind: 'full'; readonly weight: Tensor; readonly bias?: Tensor }
+  | {
+      readonly kind: 'full';
+      /** [out, in], or [in, out] where it is `transposed`. */
+      readonly weight: Tensor;
+      readonly bias?: Tensor;
+      readonly transposed?: boolean;
+    }
   | { readonly kind: 'factored'; readonly u: Tensor; readonly v: Tensor; readonly bias?: Tensor };
 
-/** A layer's weights, valid for the time of `withLayer`. The source owns the tensors: use them, never dispose them. */
-export interface LayerWeights {
+/** Tensors by name, valid for the time of a visit. The source owns them: use them, never dispose them. */
+export interface NamedTensors {
+  /** A small tensor (norm weight) in the activations' type. */
+  tensor(name: string): Tensor;
+  /** A tensor as it lies in the file, in its own type: an embedding, or a linear's `weight`, `u` or `v`. */
+  stored(name: string): Tensor;
+}
+
+/** A layer's weights, valid for the time of `withLayer`; names are those inside the layer (`self_attn.q_proj`). */
+export interface LayerWeights extends NamedTensors {
   /** What matrices are multiplied in: weights in another type are converted when they are first looked at. */
   readonly matrixDtype: ComputeDType;
   linear(name: string): LinearWeights;
-  /** A small tensor (norm weight) in the activations' type. */
-  tensor(name: string): Tensor;
-  /** A linear's `weight`, `u` or `v` (`self_attn.q_proj.weight`) as it lies in the file, in its own type. */
-  stored(name: string): Tensor;
   /**
    * What a wrapper makes of the weights, made once a visit, however many micro-batches use it, and ended with it.
    * `owner` and `name` tell one from another.
@@ -87,25 +108,30 @@ export interface LayerWeights {
   derived(owner: object, name: string, make: () => Tensor): Tensor;
 }
 
-/** The final norm and the output matrix (V × D; the embedding where they are tied). */
-export interface HeadWeights {
-  readonly norm: Tensor;
+/** The end of a model: tensors by full name (the final norm's), and the output matrix. */
+export interface HeadWeights extends NamedTensors {
+  /** V × D; the embedding where they are tied. */
   readonly head: Tensor;
 }
 
 /** What weights are multiplied in. Activations are f32, or f64 where this is f64. */
 export type ComputeDType = 'f32' | 'bf16' | 'f64';
 
-/** Where weights come from: the one place that decides about their memory. */
-export interface WeightSource {
+/** What functions need to know of a model besides its weights. */
+export interface ModelOf {
   readonly config: ModelConfig;
   readonly architecture: Architecture;
+}
+
+/** Where weights come from: the one place that decides about their memory. */
+export interface WeightSource extends ModelOf {
   readonly mode: 'resident' | 'streamed';
   readonly computeDtype: ComputeDType;
   readonly activationDtype: 'f32' | 'f64';
   withLayer<T>(index: number, use: (weights: LayerWeights) => T): T;
   withHead<T>(use: (weights: HeadWeights) => T): T;
-  withEmbedding<T>(use: (embedding: Tensor) => T): T;
+  /** Tensors by full name. */
+  withEmbedding<T>(use: (weights: NamedTensors) => T): T;
   close(): void;
 }
 
@@ -123,10 +149,17 @@ export interface Linears {
   backward(name: string, x: Tensor, dy: Tensor): Tensor;
 }
 
-/** Rotary tables [N, 1, E]: `x·cos + swapHalves(x)·sin`, the first half of `sin` negated. */
+/** How the heads of queries, or of keys, are turned by their positions. */
 export interface RopeTables {
-  readonly cos: Tensor;
-  readonly sin: Tensor;
+  /** E */
+  readonly headDim: number;
+  /**
+   * Tables [N, 1, R] for the first R numbers of each head: `x·cos + swapHalves(x)·sin`, the first half of `sin` negated.
+   * Undefined: nothing is rotated.
+   */
+  readonly rotation: { readonly cos: Tensor; readonly sin: Tensor } | undefined;
+  /** Of what is not rotated; the tables have it in them. */
+  readonly scale: number;
 }
 
 /** Sequences of equal length that lie one after the other in the rows, and are attended to in one go. */
@@ -144,56 +177,76 @@ export interface AttentionBlock {
    * sequence so long that the mask is made piece by piece.
    */
   readonly mask: Tensor | undefined;
+  /** What the mask, or its pieces, leave of the tokens before; undefined: all. */
+  readonly window?: number;
 }
 
-/** What a layer must know of a micro-batch besides the hidden states. Owned by who made it. */
-export interface BatchContext {
+/** What one layer must know of a micro-batch besides the hidden states. Its tensors belong to the BatchContext. */
+export interface LayerContext {
+  readonly layer: number;
   /** N: tokens in the micro-batch; those of a shared prefix count once. */
   readonly rows: number;
+  /** As this layer attends: masks know its window. */
   readonly blocks: readonly AttentionBlock[];
-  /** For queries with the scores' 1/√E folded in, and for keys. */
+  /** For queries with the scores' scale folded in, and for keys. */
   readonly queryRope: RopeTables;
   readonly keyRope: RopeTables;
+  /** Of each row, in its sequence. */
+  readonly positions: Int32Array;
+}
+
+/** A micro-batch as layers see it. Owned by who made it; tables and masks are shared by layers of one kind. */
+export interface BatchContext {
+  readonly rows: number;
+  readonly positions: Int32Array;
+  layer(index: number): LayerContext;
   dispose(): void;
 }
 
-export interface Architecture {
+/**
+ * A model family: its configuration, its tensors, and its layers forward and backward. `C` is its own type of
+ * configuration; the registry forgets it, since a configuration only ever goes to the architecture that parsed it.
+ */
+export interface Architecture<C extends ModelConfig = ModelConfig> {
   readonly name: string;
   readonly modelTypes: readonly string[];
   /** Checks and reads config.json; throws EmlocError naming the field. */
-  parseConfig(raw: Readonly<Record<string, unknown>>): ModelConfig;
+  parseConfig(raw: Readonly<Record<string, unknown>>): C;
   /** The linears of one decoder layer, in order of use. */
-  linears(config: ModelConfig): readonly LinearSpec[];
+  linears(config: C, layer: number): readonly LinearSpec[];
   /** Every tensor a checkpoint must hold, by full name. */
-  expectedTensors(config: ModelConfig): readonly TensorSpec[];
+  expectedTensors(config: C): readonly TensorSpec[];
+  /** What names of all tensors but the head's begin with: `model.`. Checkpoints may lack or double it. */
+  readonly namePrefix: string;
   /** `moduleName(3, 'self_attn.q_proj')` is `model.layers.3.self_attn.q_proj`. */
   moduleName(layer: number, linear: string): string;
-  readonly tensorNames: { readonly embedding: string; readonly finalNorm: string; readonly head: string };
+  readonly tensorNames: { readonly embedding: string; readonly head: string };
+  /** The ways in which layers attend, and which of them (by index) a layer has. */
+  attentionKinds(config: C): readonly AttentionKind[];
+  attentionKindOf(config: C, layer: number): number;
 
-  /** embedding [V, D], ids i32 [N] → [N, D] in `dtype`. */
-  embed(embedding: Tensor, ids: Tensor, dtype: 'f32' | 'f64'): Tensor;
+  /** ids and positions of N tokens → [N, D] in `dtype`. */
+  embed(weights: NamedTensors, ids: Tensor, positions: Int32Array, dtype: 'f32' | 'f64', config: C): Tensor;
   /** x [N, D] → [N, D]. */
-  layerForward(x: Tensor, w: LayerWeights, lin: Linears, batch: BatchContext, config: ModelConfig): Tensor;
+  layerForward(x: Tensor, w: LayerWeights, lin: Linears, context: LayerContext, config: C): Tensor;
   /** x, dy [N, D] → dx [N, D]; recomputes the layer's forward inside. */
   layerBackward(
     x: Tensor,
     dy: Tensor,
     w: LayerWeights,
     lin: Linears,
-    batch: BatchContext,
-    config: ModelConfig,
+    context: LayerContext,
+    config: C,
   ): Tensor;
   /** The norm before the output matrix: [n, D] → [n, D]. */
-  finalNorm(x: Tensor, head: HeadWeights, config: ModelConfig): Tensor;
-  finalNormBackward(x: Tensor, dy: Tensor, head: HeadWeights, config: ModelConfig): Tensor;
+  finalNorm(x: Tensor, head: NamedTensors, config: C): Tensor;
+  finalNormBackward(x: Tensor, dy: Tensor, head: NamedTensors, config: C): Tensor;
 }
 
 /** A model directory, validated from its headers alone (no TensorFlow, no weights read). */
-export interface ModelDirectory {
+export interface ModelDirectory extends ModelOf {
   readonly dir: string;
-  readonly config: ModelConfig;
-  readonly architecture: Architecture;
-  /** By tensor name: which file it lies in, absolute byte offsets. */
+  /** By canonical name (as `expectedTensors` spells it): which file it lies in, absolute byte offsets. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Absolute paths of the safetensors files, sorted. */
   readonly weightFiles: readonly string[];
@@ -201,6 +254,8 @@ export interface ModelDirectory {
   readonly emulator: EmulatorInfo | undefined;
   /** Is this linear stored as `<module>.u` and `<module>.v`? */
   isFactored(module: string): boolean;
+  /** Does the file hold this linear's weight as in × out? */
+  isTransposed(module: string): boolean;
   /** Bytes of weights in the files. */
   readonly weightBytes: number;
   /** sha256 over config.json and the safetensors files; reads everything once, then remembers. */
@@ -209,6 +264,8 @@ export interface ModelDirectory {
 
 export interface StoredTensor {
   readonly file: string;
+  /** What the file calls it. */
+  readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly begin: number;

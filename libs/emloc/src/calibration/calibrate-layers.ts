@@ -47,10 +47,12 @@ export async function* calibrateLayers(
   let states: Tensor[] = [];
   try {
     for (const pack of packRows(rows, options.tokensPerBatch)) {
-      batches.push(prepareBatch(config, pack.rows, activationDtype));
+      batches.push(prepareBatch(source, pack.rows, activationDtype));
     }
     states = batches.map((batch) =>
-      source.withEmbedding((e) => source.architecture.embed(e, batch.ids, activationDtype)),
+      source.withEmbedding((weights) =>
+        source.architecture.embed(weights, batch.ids, batch.context.positions, activationDtype, config),
+      ),
     );
     for (let layer = 0; layer < config.numLayers; layer += 1) {
       throwIfCancelled(options.signal);
@@ -101,7 +103,7 @@ function passLayer(
   const observer = new GramObserver(
     new Set(
       architecture
-        .linears(config)
+        .linears(config, layer)
         .map(({ name }) => name)
         .filter((name) => groups.has(architecture.moduleName(layer, name))),
     ),
@@ -111,7 +113,9 @@ function passLayer(
       const watched = observer.watch(plainLinears(weights));
       batches.forEach((batch, i) => {
         const old = states[i] as Tensor;
-        states[i] = tidy(() => architecture.layerForward(old, weights, watched, batch.context, config));
+        states[i] = tidy(() =>
+          architecture.layerForward(old, weights, watched, batch.context.layer(layer), config),
+        );
         old.dispose();
       });
     });

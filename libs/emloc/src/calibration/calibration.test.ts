@@ -62,7 +62,7 @@ test('Grams are sums over tokens: batching changes nothing, shards add up', asyn
 test('a Gram is XᵀX of what the linear is given in the original model', async () => {
   const source = tiny();
   const grams = await collect(calibrateLayers(source, rows.slice(0, 1)));
-  const batch = prepareBatch(source.config, rows.slice(0, 1), 'f64');
+  const batch = prepareBatch(source, rows.slice(0, 1), 'f64');
   const seen = new Map<string, Float64Array>();
   const forward = await forwardPass(source, [batch], (layer, weights) => {
     const plain = plainLinears(weights);

@@ -137,7 +137,7 @@ function compressLayer(
         if (gram !== undefined && key !== undefined) shared = { key, root: new GramRoot(gram) };
       }
       if (needsGram && shared === undefined) throw noGram(linear.module);
-      using weight = stored.read(`${linear.module}.weight`);
+      using weight = stored.readLinear(linear.module);
       const result = compressLinear(weight, shared?.root, rank, weight.dtype);
       using u = result.u;
       using v = result.v;

@@ -87,7 +87,7 @@ function partsOf(
 ): CorrectionParts {
   const factors = adapter.factors(module);
   if (factors === undefined) throw new EmlocError('INTERNAL', 'NO_FACTORS', `no factors for ${module}`);
-  using weight = full.read(`${module}.weight`);
+  using weight = full.readLinear(module);
   if (!emulated.model.isFactored(module)) return correctionParts(factors, weight, 'full', adapter.scale);
   using u = emulated.read(`${module}.u`);
   using v = emulated.read(`${module}.v`);

@@ -1,5 +1,5 @@
 /** A model directory's stored tensors, one at a time: read, or copied on without being held in memory. */
-import { tensorFromBytes, type Tensor } from '@emloc/engine';
+import { tensorFromBytes, transpose, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import type { ModelDirectory } from '@emloc/models';
 import {
@@ -29,10 +29,10 @@ export class StoredWeights {
     return this.model.tensors.has(name);
   }
 
-  /** A tensor in its stored type; the caller's to end. NaN and infinity are refused. */
+  /** A tensor by its canonical name, in its stored type; the caller's to end. NaN and infinity are refused. */
   read(name: string): Tensor {
-    const { file, shape, dtype } = this.#place(name);
-    const t = tensorFromBytes(readTensorBytes(this.file(file), name), shape, dtype);
+    const { file, name: own, shape, dtype } = this.#place(name);
+    const t = tensorFromBytes(readTensorBytes(this.file(file), own), shape, dtype);
     if (isFiniteThroughout(t)) return t;
     t.dispose();
     throw new EmlocError('DATA_LOSS', 'NOT_FINITE', `${name} in ${file} holds NaN or infinity`, {
@@ -42,11 +42,20 @@ export class StoredWeights {
     });
   }
 
-  /** Copies a tensor's bytes unchanged, a chunk at a time. */
-  copy(name: string, to: SafetensorsWriter): void {
+  /** A linear's weight as `d_out × d_in`, whichever way the file holds it. */
+  readLinear(module: string): Tensor {
+    const weight = this.read(`${module}.weight`);
+    if (!this.model.isTransposed(module)) return weight;
+    using stored = weight;
+    return transpose(stored);
+  }
+
+  /** Copies a tensor's bytes unchanged, a chunk at a time, under the name `as`. */
+  copy(name: string, to: SafetensorsWriter, as = name): void {
     let offset = 0;
-    for (const chunk of readTensorChunks(this.file(this.#place(name).file), name)) {
-      to.write(name, chunk, offset);
+    const { file, name: own } = this.#place(name);
+    for (const chunk of readTensorChunks(this.file(file), own)) {
+      to.write(as, chunk, offset);
       offset += chunk.byteLength;
     }
   }

@@ -32,7 +32,7 @@ test('the loss is the mean over all labelled tokens, however the rows are cut in
   const before = liveTensors().count;
   const source = openWeights(openModel(tinyLlama), { mode: 'streamed', computeDtype: 'f64' });
   const rows = completions(5).concat({ inputIds: [1, 4, 5], labels: [-100, 4, 5] });
-  const batch = prepareBatch(source.config, rows, 'f64');
+  const batch = prepareBatch(source, rows, 'f64');
   const forward = await forwardPass(source, [batch], (_, weights) => plainLinears(weights));
   const { lossSum, count } = lossPass(source, [batch], forward.hidden);
   forward.dispose();

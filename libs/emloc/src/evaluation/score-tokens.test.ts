@@ -35,7 +35,7 @@ test.each([1, 20_000, 2 ** 25])(
     if (stateBytes === 1) expect(layers).toBe(rows.length * source.config.numLayers);
     if (stateBytes === 2 ** 25) expect(layers).toBe(source.config.numLayers);
     for (const [i, ids] of rows.entries()) {
-      const batch = prepareBatch(source.config, [{ inputIds: ids, labels: ids }], 'f64');
+      const batch = prepareBatch(source, [{ inputIds: ids, labels: ids }], 'f64');
       const forward = await forwardPass(source, [batch], (_, w) => plainLinears(w));
       const alone = lossPass(source, [batch], forward.hidden).micro[0]?.logProbs ?? [];
       scores[i]?.forEach((logProb, t) => expect(logProb).toBeCloseTo(alone[t] ?? NaN, 11));

@@ -32,9 +32,7 @@ export async function wavePass(
   const batches: Batch[] = [];
   try {
     for (const { rows } of packs)
-      batches.push(
-        prepareBatch(source.config, rows, source.activationDtype, { sharePrefix: true, padRows: true }),
-      );
+      batches.push(prepareBatch(source, rows, source.activationDtype, { sharePrefix: true, padRows: true }));
     const n = batches.length;
     // The same micro-batches once a variant: `micro` counts through all of them.
     const all = variants.flatMap(() => batches);

@@ -4,7 +4,7 @@
  *   factored  [u, s·B]·[v; A] = u v + s·B A      costs R more ranks
  * so that the adapter adds nothing to the products with activations.
  */
-import { add, cast, concat, matmul, mul } from '@emloc/engine';
+import { add, cast, concat, matmul, mul, transpose } from '@emloc/engine';
 import type { LayerWeights, LinearWeights } from '@emloc/models';
 import type { LoraFactors } from './lora-adapter.ts';
 
@@ -18,13 +18,20 @@ export function adaptedWeights(
   const { a } = factors;
   const dtype = a.dtype as 'f32' | 'f64';
   if (weights.matrixDtype !== dtype) return undefined;
-  const { kind, bias } = weights.linear(name);
+  const { kind, bias, ...linear } = weights.linear(name);
+  const turned = 'transposed' in linear && linear.transposed === true;
   const b = () => (scale === 1 ? factors.b : mul(factors.b, scale));
   const stored = (part: string) => cast(weights.stored(`${name}.${part}`), dtype);
   const made = (part: string, make: () => ReturnType<typeof b>) =>
     weights.derived(factors, `${part}, ${scale}`, make);
   return kind === 'full'
-    ? { kind, bias, weight: made('weight', () => add(stored('weight'), matmul(b(), a))) }
+    ? {
+        kind,
+        bias,
+        weight: made('weight', () =>
+          add(turned ? transpose(stored('weight')) : stored('weight'), matmul(b(), a)),
+        ),
+      }
     : {
         kind,
         bias,

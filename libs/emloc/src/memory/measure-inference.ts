@@ -20,7 +20,7 @@ export function measureInference(
 ): Promise<MeasuredPeak> {
   return measurePeak(async (meter) => {
     for (const rows of microBatches) {
-      const batch = prepareBatch(source.config, rows, source.activationDtype);
+      const batch = prepareBatch(source, rows, source.activationDtype);
       try {
         const forward = await forwardPass(source, [batch], (_, weights) => plainLinears(weights), {
           afterLayer: () => breathe(signal),

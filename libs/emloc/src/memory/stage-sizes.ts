@@ -1,13 +1,14 @@
 /** Sizes that memory predictions are made of, from shapes alone. Letters: D hidden, F inside the MLP, H heads. */
 import { dtypeBytes } from '@emloc/tensor-stream';
-import { decoderLinears, type DecoderLinear, type HasArchitecture } from '../decoder-linears.ts';
+import type { ModelOf } from '@emloc/models';
+import { decoderLinears, type DecoderLinear } from '../decoder-linears.ts';
 import { loraLayout } from '../lora/lora-layout.ts';
 import { selectTargets, type TargetModules } from '../lora/target-modules.ts';
 import { rankOf } from '../ratios/rank.ts';
 
 /** What a prediction depends on. Tokens are those of the rows that will really be used. */
 export interface MemorySpec {
-  readonly model: HasArchitecture;
+  readonly model: ModelOf;
   /** Are bf16 weights converted to be multiplied (`halfPrecision() === 'cast'`)? */
   readonly convertsWeights: boolean;
   /** Of the largest micro-batch, all its rows together. */
@@ -84,14 +85,20 @@ const factorNumbers = ({ inFeatures, outFeatures }: DecoderLinear, ratio: number
 
 /** The inside of a layer for one micro-batch: gate, up and what becomes of them; queries, keys, values; scores. */
 export function insideForward(spec: MemorySpec, tokens = spec.microBatchTokens): number {
-  const { hiddenSize: D, intermediateSize: F } = spec.model.config;
+  const { hiddenSize: D } = spec.model.config;
+  const F = innerWidth(spec.model);
   return 4 * tokens * (5 * F + 8 * D) + 3 * scoreBytes(spec, tokens);
 }
 
 export function insideBackward(spec: MemorySpec, tokens = spec.microBatchTokens): number {
-  const { hiddenSize: D, intermediateSize: F } = spec.model.config;
+  const { hiddenSize: D } = spec.model.config;
+  const F = innerWidth(spec.model);
   return 4 * tokens * (9 * F + 14 * D) + 3 * scoreBytes(spec, tokens);
 }
+
+/** F: of all linears the widest input, which is what the MLP's last one sees. */
+const innerWidth = ({ architecture, config }: ModelOf): number =>
+  Math.max(...architecture.linears(config, 0).map(({ inFeatures }) => inFeatures));
 
 const scoreBytes = ({ model, sequenceTokens }: MemorySpec, tokens: number): number =>
   4 * model.config.numHeads * tokens * sequenceTokens;

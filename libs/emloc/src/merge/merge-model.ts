@@ -4,7 +4,7 @@
  */
 import { copyFileSync, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { add, bytesOf, cast, matmul, mul, tidy, type Tensor } from '@emloc/engine';
+import { add, bytesOf, cast, matmul, mul, tidy, transpose, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { writeDirectory, type ModelDirectory } from '@emloc/models';
 import { SafetensorsWriter } from '@emloc/tensor-stream';
@@ -36,6 +36,9 @@ export async function mergeModel(request: MergeRequest): Promise<void> {
   }
   await writeDirectory(request.out, request, async (directory) => {
     const stored = new StoredWeights(model);
+    const canonical = new Map(
+      [...model.tensors].map(([name, { file, name: own }]) => [`${file}\0${own}`, name]),
+    );
     let done = 0;
     for (const path of model.weightFiles) {
       const file = stored.file(path);
@@ -45,10 +48,11 @@ export async function mergeModel(request: MergeRequest): Promise<void> {
         [...file.tensors.values()],
         metadata,
       );
-      for (const name of file.tensors.keys()) {
-        const factors = adapter.factors(name.replace(/\.weight$/, ''));
-        if (factors === undefined) stored.copy(name, writer);
-        else writer.write(name, mergedBytes(stored, name, factors, adapter.scale));
+      for (const own of file.tensors.keys()) {
+        const name = canonical.get(`${path}\0${own}`) ?? own;
+        const factors = name.endsWith('.weight') ? adapter.factors(moduleOf(name)) : undefined;
+        if (factors === undefined) stored.copy(name, writer, own);
+        else writer.write(own, mergedBytes(stored, name, factors, adapter.scale));
         done += 1;
         request.onProgress?.({ done, tensors: model.tensors.size });
         await breathe(request.signal);
@@ -63,7 +67,8 @@ export async function mergeModel(request: MergeRequest): Promise<void> {
 
 function mergedBytes(stored: StoredWeights, name: string, factors: LoraFactors, scale: number): Uint8Array {
   using weight = stored.read(name);
-  using merged = tidy(() => cast(mergeWeight(weight, factors, scale), weight.dtype));
+  const asStored = (t: Tensor): Tensor => (stored.model.isTransposed(moduleOf(name)) ? transpose(t) : t);
+  using merged = tidy(() => cast(asStored(mergeWeight(asStored(weight), factors, scale)), weight.dtype));
   if (!isFiniteThroughout(merged)) {
     throw new EmlocError(
       'FAILED_PRECONDITION',
@@ -78,6 +83,8 @@ function mergedBytes(stored: StoredWeights, name: string, factors: LoraFactors, 
   }
   return bytesOf(merged);
 }
+
+const moduleOf = (name: string): string => name.replace(/\.weight$/, '');
 
 /** W + s·B A in the factors' type; the caller's. */
 export function mergeWeight(weight: Tensor, { a, b }: LoraFactors, scale: number): Tensor {

@@ -45,7 +45,7 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
     const isPlain = request.adapter.settings.loraDropout === 0;
     for (const rows of isPlain ? mergeMicroBatches(microBatches) : microBatches) {
       batches.push(
-        prepareBatch(source.config, rows, source.activationDtype, { sharePrefix: isPlain, padRows: isPlain }),
+        prepareBatch(source, rows, source.activationDtype, { sharePrefix: isPlain, padRows: isPlain }),
       );
     }
     const labelled = batches.reduce((sum, batch) => sum + batch.targets.labels.length, 0);

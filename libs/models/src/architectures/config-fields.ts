@@ -50,7 +50,8 @@ export const parseFields = <T>(schema: z.ZodType<T>, raw: unknown, file = 'confi
 export const badConfig = (field: string, value: unknown, message: string, mend: string): EmlocError =>
   new EmlocError('INVALID_ARGUMENT', 'BAD_MODEL_CONFIG', message, { field, value: short(value), mend });
 
-export const parseRope = (raw: z.infer<z.ZodObject<typeof ropeShape>>): RopeConfig => {
+/** `headDim`: all of a head is rotated. */
+export const parseRope = (raw: z.infer<z.ZodObject<typeof ropeShape>>, headDim: number): RopeConfig => {
   const scaling = raw.rope_parameters ?? raw.rope_scaling;
   const field = raw.rope_parameters ? 'rope_parameters' : 'rope_scaling';
   const theta = raw.rope_parameters?.rope_theta ?? raw.rope_theta ?? 10000;
@@ -101,7 +102,7 @@ export const parseRope = (raw: z.infer<z.ZodObject<typeof ropeShape>>): RopeConf
     }
   };
   const parsed = of();
-  return parsed === undefined ? { theta } : { theta, scaling: parsed };
+  return { theta, dims: headDim, ...(parsed === undefined ? {} : { scaling: parsed }) };
 };
 
 const torchDtypes: Record<string, DType> = {

@@ -1,9 +1,10 @@
 /** The architectures there are. Adding one: a folder beside `llama/`, and its line here. */
 import { EmlocError } from '@emloc/errors';
 import type { Architecture } from '../types.ts';
+import { defineArchitecture } from './define.ts';
 import { llama } from './llama/index.ts';
 
-export const architectures: readonly Architecture[] = [llama];
+export const architectures: readonly Architecture[] = [defineArchitecture(llama)];
 
 /** Model types that can be opened, for messages and help texts. */
 export const supportedModelTypes = (): string[] => architectures.flatMap((a) => [...a.modelTypes]).sort();

@@ -2,19 +2,22 @@
 import { EmlocError } from '@emloc/errors';
 import type { DType } from '@emloc/tensor-stream';
 import { basename } from 'node:path';
-import type { StoredTensor, TensorSpec } from '../types.ts';
+import type { LinearSpec, StoredTensor, TensorSpec } from '../types.ts';
 
 const floats: readonly DType[] = ['f64', 'f32', 'f16', 'bf16'];
 const text = (shape: readonly (number | string)[]): string => `[${shape.join(', ')}]`;
 
+/** What factors in a weight's place must multiply to. */
+export type FactorShape = Pick<LinearSpec, 'inFeatures' | 'outFeatures'>;
+
 /**
- * Checks every expected tensor; where factors are allowed, `<module>.u` [out, r] and `<module>.v` [r, in] may stand in
+ * Checks every expected tensor; where `factorsOf` gives a shape, `<module>.u` [out, r] and `<module>.v` [r, in] may stand in
  * place of `<module>.weight`. Returns the modules so stored.
  */
 export const checkTensors = (
   expected: readonly TensorSpec[],
   tensors: ReadonlyMap<string, StoredTensor>,
-  factorsAllowed: (name: string) => boolean,
+  factorsOf: (name: string) => FactorShape | undefined,
 ): Set<string> => {
   const factored = new Set<string>();
   for (const spec of expected) {
@@ -25,11 +28,11 @@ export const checkTensors = (
     }
     const module = spec.name.replace(/\.weight$/, '');
     const [u, v] = [tensors.get(`${module}.u`), tensors.get(`${module}.v`)];
-    if (u === undefined || v === undefined || !factorsAllowed(spec.name)) throw missing(spec, tensors);
-    const [out, inner] = [spec.shape[0] ?? 0, spec.shape[1] ?? 0];
+    const factors = factorsOf(spec.name);
+    if (u === undefined || v === undefined || factors === undefined) throw missing(spec, tensors);
     const rank = u.shape[1] ?? 0;
-    checkOne(`${module}.u`, u, [out, Math.max(1, rank)]);
-    checkOne(`${module}.v`, v, [Math.max(1, rank), inner]);
+    checkOne(`${module}.u`, u, [factors.outFeatures, Math.max(1, rank)]);
+    checkOne(`${module}.v`, v, [Math.max(1, rank), factors.inFeatures]);
     factored.add(module);
   }
   return factored;

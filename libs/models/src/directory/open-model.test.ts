@@ -2,6 +2,7 @@ import { EmlocError } from '@emloc/errors';
 import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { LlamaConfig } from '../architectures/llama/config.ts';
 import { tinyLlama } from '../testing/fixture.ts';
 import { folderTensor, ModelFolder, tinyTensors } from '../testing/model-folder.ts';
 import { checkFinite } from '../weights/check-finite.ts';
@@ -36,11 +37,11 @@ test('the tiny model opens without TensorFlow', () => {
 describe('config.json', () => {
   const parsed = (changes: Record<string, unknown>) => {
     using folder = new ModelFolder(changes).weights();
-    return openModel(folder.dir).config;
+    return openModel(folder.dir).config as LlamaConfig;
   };
 
   test('rope, token ids and untied heads are read in every spelling', () => {
-    expect(parsed({ rope_theta: 5e5, rope_scaling: null }).rope).toEqual({ theta: 5e5 });
+    expect(parsed({ rope_theta: 5e5, rope_scaling: null }).rope).toEqual({ theta: 5e5, dims: 8 });
     expect(parsed({ rope_scaling: { type: 'linear', factor: 2 } }).rope.scaling).toEqual({
       type: 'linear',
       factor: 2,
@@ -53,6 +54,7 @@ describe('config.json', () => {
     };
     expect(parsed({ rope_parameters: { rope_theta: 5e5, rope_type: 'llama3', ...llama3 } }).rope).toEqual({
       theta: 5e5,
+      dims: 8,
       scaling: {
         type: 'llama3',
         factor: 8,
@@ -194,6 +196,31 @@ describe('weights', () => {
     await expect(checkFinite(openModel(folder.dir))).rejects.toThrow(
       `${bad.name} [16, 32] in model.safetensors holds NaN or infinity at element 7`,
     );
+  });
+});
+
+describe('names of tensors', () => {
+  const renamed = (folder: ModelFolder, rename: (name: string) => string) =>
+    tinyTensors(folder.config).map((t) => ({ ...t, name: rename(t.name) }));
+
+  test.each<[string, (name: string) => string]>([
+    ['lack the prefix', (name) => name.replace(/^model\./, '')],
+    ['have it twice', (name) => `model.${name}`],
+    ['have it twice but for the head', (name) => name.replace(/^model\./, 'model.model.')],
+  ])('that %s are canonical once the directory is open', (_, rename) => {
+    using plain = new ModelFolder({ tie_word_embeddings: false }).weights();
+    using folder = new ModelFolder({ tie_word_embeddings: false });
+    folder.weights(renamed(folder, rename));
+    const model = openModel(folder.dir);
+    expect([...model.tensors.keys()].sort()).toEqual([...openModel(plain.dir).tensors.keys()].sort());
+    const norm = model.tensors.get('model.norm.weight')!;
+    expect(norm.name).toBe(rename('model.norm.weight'));
+  });
+
+  test('that mean the same tensor are refused', () => {
+    using folder = new ModelFolder();
+    folder.weights([...tinyTensors(folder.config), folderTensor('norm.weight', [32], 1)]);
+    expect(failure(folder.dir)).toMatchObject({ reason: 'DUPLICATE_TENSOR', field: 'model.norm.weight' });
   });
 });
 

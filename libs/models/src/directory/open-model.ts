@@ -6,7 +6,8 @@ import { EmlocError } from '@emloc/errors';
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { architectureOf } from '../architectures/index.ts';
-import type { ModelDirectory } from '../types.ts';
+import type { LinearSpec, ModelDirectory, ModelOf, TensorSpec } from '../types.ts';
+import { canonicalNames } from './canonical-names.ts';
 import { checkTensors } from './check-tensors.ts';
 import { digestFiles } from './digest.ts';
 import { emulatorFile, readEmulatorInfo } from './emulator-info.ts';
@@ -26,16 +27,12 @@ export const openModel = (path: string): ModelDirectory => {
     });
   const hinted = architecture.parseConfig(raw);
   const emulator = existsSync(join(dir, emulatorFile)) ? readEmulatorInfo(dir) : undefined;
-  const { files, tensors } = readWeightFiles(dir);
-
-  const linearWeights = new Set<string>();
-  for (let layer = 0; layer < hinted.numLayers; layer++)
-    for (const { name } of architecture.linears(hinted))
-      linearWeights.add(`${architecture.moduleName(layer, name)}.weight`);
-  const factored = checkTensors(
-    architecture.expectedTensors(hinted),
-    tensors,
-    (name) => emulator !== undefined && linearWeights.has(name),
+  const linears = linearsByModule({ config: hinted, architecture });
+  const expected = architecture.expectedTensors(hinted);
+  const { files, tensors: stored } = readWeightFiles(dir);
+  const tensors = canonicalNames(stored, architecture.namePrefix, isExpected(expected, linears));
+  const factored = checkTensors(expected, tensors, (name) =>
+    emulator === undefined ? undefined : linears.get(name.replace(/\.weight$/, '')),
   );
 
   const dtype = tensors.get(architecture.tensorNames.embedding)?.dtype ?? hinted.dtype;
@@ -48,9 +45,27 @@ export const openModel = (path: string): ModelDirectory => {
     weightFiles: files,
     emulator,
     isFactored: (module) => factored.has(module),
+    isTransposed: (module) => linears.get(module)?.transposed === true,
     weightBytes: [...tensors.values()].reduce((sum, t) => sum + t.end - t.begin, 0),
     digest: () => (digest ??= digestFiles([join(dir, 'config.json'), ...files])),
   };
+};
+
+const linearsByModule = ({ config, architecture }: ModelOf): ReadonlyMap<string, LinearSpec> => {
+  const linears = new Map<string, LinearSpec>();
+  for (let layer = 0; layer < config.numLayers; layer++)
+    for (const linear of architecture.linears(config, layer))
+      linears.set(architecture.moduleName(layer, linear.name), linear);
+  return linears;
+};
+
+/** Names of tensors that the model has, or an emulator of it in place of a weight. */
+const isExpected = (
+  expected: readonly TensorSpec[],
+  linears: ReadonlyMap<string, LinearSpec>,
+): ((name: string) => boolean) => {
+  const names = new Set(expected.map(({ name }) => name));
+  return (name) => names.has(name) || (/\.[uv]$/.test(name) && linears.has(name.slice(0, -2)));
 };
 
 const checkDirectory = (dir: string, path: string): void => {

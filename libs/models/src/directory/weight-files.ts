@@ -46,7 +46,7 @@ const readAll = (files: readonly string[]): WeightFiles => {
       const before = tensors.get(name);
       if (before)
         throw badIndex(name, `${name} is both in ${basename(before.file)} and in ${basename(file)}`);
-      tensors.set(name, { file, dtype, shape, begin, end });
+      tensors.set(name, { file, name, dtype, shape, begin, end });
     }
   return { files, tensors };
 };

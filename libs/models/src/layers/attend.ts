@@ -2,7 +2,7 @@
  * Softmax attention of one block, on heads laid out for multiplication: q [B, G·T, E], k and v [B, P+T, E], where B
  * counts sequences times key-value heads and the G query heads of one lie under each other. The first P keys are those
  * of a prefix that every query sees; P is 0 where a sequence is all there is.
- *   p = softmax(q kᵀ + mask), o = p v           (1/√E is folded into q's rotary tables)
+ *   p = softmax(q kᵀ + mask), o = p v           (the scale is folded into q's rotary tables)
  *   dv = pᵀ do, dp = do vᵀ, ds = p · (dp − Σ do·o), dq = ds k, dk = dsᵀ q
  * Scores are quadratic: where they would not fit, they are made tile by tile (some of B, or some queries of one),
  * and again in the backward (Rabe & Staats 2021).
@@ -45,6 +45,8 @@ export interface Sight {
   readonly tokens: number;
   /** Additive [T, P+T]; undefined: causal, made for each tile, since for long sequences it would be as big as scores. */
   readonly mask: Tensor | undefined;
+  /** Of the masks that are made for tiles. */
+  readonly window?: number;
 }
 
 /** Queries `tokens` from `firstToken` on, of `count` of B from `first` on. */
@@ -159,9 +161,14 @@ const tilesOf = (
 const some = (x: Tensor, { first, count }: Tile): Tensor => slice(x, [first, 0, 0], [count, -1, -1]);
 
 /** [tokens, P+T] */
-const maskRows = ({ mask, tokens: all }: Sight, { firstToken, tokens }: Tile, k: Tensor): Tensor => {
+const maskRows = ({ mask, tokens: all, window }: Sight, { firstToken, tokens }: Tile, k: Tensor): Tensor => {
   const keys = k.shape[1]!;
-  if (mask === undefined) return causalMask(keys, k.dtype as 'f32' | 'f64', keys - all + firstToken, tokens);
+  if (mask === undefined)
+    return causalMask(keys, k.dtype as 'f32' | 'f64', {
+      first: keys - all + firstToken,
+      count: tokens,
+      window,
+    });
   return tokens === all ? mask : slice(mask, [firstToken, 0], [tokens, -1]);
 };
 

@@ -7,7 +7,7 @@
  * sum over all who see it.
  */
 import { addN, concat, reshape, slice, sum, tidy, tile, transpose, type Tensor } from '@emloc/engine';
-import type { AttentionBlock } from '../types.ts';
+import type { AttentionBlock, LayerContext } from '../types.ts';
 import { attend, attendBackward, type AttendState } from './attend.ts';
 
 /** q [N, H, E] and k [N, K, E], rotated; v [N, K, E]. */
@@ -24,7 +24,10 @@ export interface Attended {
   readonly states: readonly AttendState[];
 }
 
-export const attention = (heads: Heads, blocks: readonly AttentionBlock[], scoresBytes?: number): Attended =>
+/** What attention needs of a layer's context. */
+export type AttentionContext = Pick<LayerContext, 'blocks'>;
+
+export const attention = (heads: Heads, { blocks }: AttentionContext, scoresBytes?: number): Attended =>
   tidy(() => {
     const keyHeads = heads.k.shape[1]!;
     const before = prefixHeads(heads, blocks);
@@ -47,7 +50,7 @@ export const attentionBackward = (
   dOutput: Tensor,
   heads: Pick<Heads, 'q' | 'k'>,
   states: readonly AttendState[],
-  blocks: readonly AttentionBlock[],
+  { blocks }: AttentionContext,
   scoresBytes?: number,
 ): Heads =>
   tidy(() => {

@@ -1,13 +1,25 @@
-import { gather, keep, mul, reshape, startEngine, sum, tensor, tidy, type Tensor } from '@emloc/engine';
+import {
+  gather,
+  keep,
+  mul,
+  reshape,
+  startEngine,
+  sum,
+  tensor,
+  tidy,
+  transpose,
+  type Tensor,
+} from '@emloc/engine';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { makeBatchContext } from '../batch.ts';
+import { makeBatchContext } from '../batch-context.ts';
 import { gradientError, maxRelative, random, randomNumbers, values } from '../testing/fixture.ts';
-import { tinyConfig } from '../testing/tiny-config.ts';
+import { tinyModel } from '../testing/tiny-config.ts';
 import { attention, attentionBackward, type Heads } from './attention.ts';
+import { geluTanh, silu } from './activation.ts';
+import { gated, gatedBackward } from './gate.ts';
 import { linearBackward, linearForward } from './linear.ts';
 import { rmsNorm, rmsNormBackward } from './rms-norm.ts';
 import { rope, ropeBackward, ropeFrequencies } from './rope.ts';
-import { swiglu, swigluBackward } from './swiglu.ts';
 
 beforeAll(() => startEngine());
 
@@ -44,22 +56,26 @@ test('rmsNorm: backward agrees with finite differences', () => {
   });
 });
 
-test('swiglu: both gradients agree with finite differences', () => {
-  tidy(() => {
-    const other = random([4, 7], 3);
-    const gate = errorOf(
-      [4, 7],
-      28,
-      (x) => swiglu(x, other).activated,
-      (x, dy) => swigluBackward(dy, x, other, swiglu(x, other)).dGate,
-    );
-    const up = errorOf(
-      [4, 7],
-      28,
-      (x) => swiglu(other, x).activated,
-      (x, dy) => swigluBackward(dy, other, x, swiglu(other, x)).dUp,
-    );
-    expect(Math.max(gate, up)).toBeLessThan(close);
+describe.each(Object.entries({ silu, geluTanh }))('a gate of %s', (_, activation) => {
+  test('has gradients that agree with finite differences', () => {
+    tidy(() => {
+      const other = random([4, 7], 3);
+      const back = (dy: Tensor, gate: Tensor, up: Tensor) =>
+        gatedBackward(activation, dy, gate, up, gated(activation, gate, up).gate);
+      const gate = errorOf(
+        [4, 7],
+        28,
+        (x) => gated(activation, x, other).activated,
+        (x, dy) => back(dy, x, other).dGate,
+      );
+      const up = errorOf(
+        [4, 7],
+        28,
+        (x) => gated(activation, other, x).activated,
+        (x, dy) => back(dy, other, x).dUp,
+      );
+      expect(Math.max(gate, up)).toBeLessThan(close);
+    });
   });
 });
 
@@ -69,11 +85,36 @@ describe('rope', () => {
     const error = errorOf(
       [5, 16],
       80,
-      (x) => rope(x, context.queryRope),
-      (_, dy) => ropeBackward(dy, context.queryRope),
+      (x) => rope(x, context.layer(0).queryRope),
+      (_, dy) => ropeBackward(dy, context.layer(0).queryRope),
     );
     context.dispose();
     expect(error).toBeLessThan(close);
+  });
+
+  test.each([
+    ['part of each head', { rope: { theta: 100, dims: 4 }, scale: 0.5 }],
+    ['no part of it', { scale: 0.5 }],
+  ])('turning %s, the rest is scaled alone; backward agrees with finite differences', (_, kind) => {
+    const model = tinyModel();
+    const architecture = { ...model.architecture, attentionKinds: () => [kind] };
+    const context = makeBatchContext({ ...model, architecture }, [{ tokens: 3 }], 'f64');
+    const tables = context.layer(0).queryRope;
+    const error = errorOf(
+      [3, 16],
+      48,
+      (x) => rope(x, tables),
+      (_, dy) => ropeBackward(reshape(dy, [3, 2, 8]), tables),
+    );
+    expect(error).toBeLessThan(close);
+    tidy(() => {
+      const x = random([3, 16], 1);
+      const turned = values(rope(x, tables));
+      const still = [4, 5, 6, 7, 12, 13, 14, 15];
+      for (const row of [0, 1, 2])
+        for (const i of still) expect(turned[16 * row + i]).toBe(0.5 * values(x)[16 * row + i]!);
+    });
+    context.dispose();
   });
 
   test('it turns each pair by its angle and keeps lengths', () => {
@@ -81,7 +122,7 @@ describe('rope', () => {
     const lengths = tidy(() => {
       const x = random([4, 8], 1);
       const norm = (t: Tensor): Float64Array => values(sum(mul(t, t), -1));
-      return { before: norm(x), after: norm(reshape(rope(x, context.keyRope), [4, 8])) };
+      return { before: norm(x), after: norm(reshape(rope(x, context.layer(0).keyRope), [4, 8])) };
     });
     context.dispose();
     expect(maxRelative(lengths.after, lengths.before)).toBeLessThan(1e-12);
@@ -90,6 +131,7 @@ describe('rope', () => {
   test('llama3 scaling leaves high frequencies, divides low ones, and goes over smoothly between', () => {
     const rope = {
       theta: 500000,
+      dims: 64,
       scaling: {
         type: 'llama3',
         factor: 8,
@@ -98,8 +140,8 @@ describe('rope', () => {
         originalMaxPositionEmbeddings: 8192,
       },
     } as const;
-    const scaled = ropeFrequencies(rope, 64);
-    const plain = ropeFrequencies({ theta: 500000 }, 64);
+    const scaled = ropeFrequencies(rope);
+    const plain = ropeFrequencies({ theta: 500000, dims: 64 });
     const ratios = plain.map((f, i) => f / scaled[i]!);
     expect(ratios[0]).toBe(1);
     expect(ratios.at(-1)).toBeCloseTo(8, 12);
@@ -113,13 +155,27 @@ describe('rope', () => {
   });
 
   test('linear scaling divides every frequency', () => {
-    const plain = ropeFrequencies({ theta: 1e4 }, 8);
-    const scaled = ropeFrequencies({ theta: 1e4, scaling: { type: 'linear', factor: 4 } }, 8);
+    const plain = ropeFrequencies({ theta: 1e4, dims: 8 });
+    const scaled = ropeFrequencies({ theta: 1e4, dims: 8, scaling: { type: 'linear', factor: 4 } });
     expect([...scaled]).toEqual([...plain].map((f) => f / 4));
   });
 });
 
 describe('linear', () => {
+  test('a weight that is stored the other way round gives the same, forward and backward', () => {
+    tidy(() => {
+      const [weight, bias, x, dy] = [random([4, 6], 3), random([4], 9), random([5, 6], 1), random([5, 4], 2)];
+      const plain = { kind: 'full', weight, bias } as const;
+      const turned = { kind: 'full', weight: transpose(weight), bias, transposed: true } as const;
+      expect(maxRelative(values(linearForward(turned, x)), values(linearForward(plain, x)))).toBeLessThan(
+        1e-15,
+      );
+      expect(maxRelative(values(linearBackward(turned, dy)), values(linearBackward(plain, dy)))).toBeLessThan(
+        1e-15,
+      );
+    });
+  });
+
   test.each(['full', 'factored'] as const)('%s: backward agrees with finite differences', (kind) => {
     tidy(() => {
       const bias = random([4], 9);
@@ -154,7 +210,7 @@ describe('attention', () => {
       };
       const run = (x: Tensor) => {
         const all = { ...fixed, [part]: x };
-        return { all, attended: attention(all, context.blocks) };
+        return { all, attended: attention(all, context.layer(0)) };
       };
       const error = errorOf(
         fixed[part].shape,
@@ -162,7 +218,7 @@ describe('attention', () => {
         (x) => run(x).attended.output,
         (x, dy) => {
           const { all, attended } = run(x);
-          return attentionBackward(dy, all, attended.states, context.blocks)[part];
+          return attentionBackward(dy, all, attended.states, context.layer(0))[part];
         },
       );
       expect(error).toBeLessThan(close);
@@ -183,8 +239,8 @@ describe('attention', () => {
         };
         const dy = random([rows, heads * width], 6);
         const run = (scoresBytes?: number): Float64Array[] => {
-          const { output, states } = attention(inputs, context.blocks, scoresBytes);
-          const d = attentionBackward(dy, inputs, states, context.blocks, scoresBytes);
+          const { output, states } = attention(inputs, context.layer(0), scoresBytes);
+          const d = attentionBackward(dy, inputs, states, context.layer(0), scoresBytes);
           return [output, d.q, d.k, d.v].map(values);
         };
         const whole = run();
@@ -206,8 +262,8 @@ describe('attention', () => {
         [rows, 1, 1],
         'f64',
       );
-      const before = values(attention({ q, k, v }, context.blocks).output);
-      const after = values(attention({ q, k: mul(k, bump), v: mul(v, bump) }, context.blocks).output);
+      const before = values(attention({ q, k, v }, context.layer(0)).output);
+      const after = values(attention({ q, k: mul(k, bump), v: mul(v, bump) }, context.layer(0)).output);
       return { before, after };
     });
     context.dispose();
@@ -249,13 +305,13 @@ describe('attention after a shared prefix', () => {
     ['in tiles that make their masks', 8 * 2 * 8 * 2, false],
   ] as const)('gives what every sequence gives alone, forward and backward: %s', (_, scoresBytes, masked) => {
     const shared = makeBatchContext(
-      tinyConfig(),
+      tinyModel(),
       own.map((tokens) => ({ tokens })),
       'f64',
       prefix,
     );
     const alone = layout(own.map((tokens) => prefix + tokens)).context;
-    const blocks = shared.blocks.map((block) => (masked ? block : { ...block, mask: undefined }));
+    const blocks = shared.layer(0).blocks.map((block) => (masked ? block : { ...block, mask: undefined }));
     expect(blocks.map(({ sequences, tokens }) => [sequences, tokens])).toEqual([
       [1, 5],
       [2, 3],
@@ -269,19 +325,19 @@ describe('attention after a shared prefix', () => {
         v: random([rows, keyHeads, width], 5),
       };
       const each = { q: whole(inputs.q), k: whole(inputs.k), v: whole(inputs.v) };
-      const here = attention(inputs, blocks, scoresBytes);
-      const there = attention(each, alone.blocks);
+      const here = attention(inputs, { blocks }, scoresBytes);
+      const there = attention(each, alone.layer(0));
       expect(maxRelative(values(whole(here.output)), values(there.output))).toBeLessThan(1e-12);
 
       // The gradient of a prefix row is the sum over its copies, each of which may ask for something else.
       const dThere = random([places.length, heads, width], 6);
       const dHere = reshape(tensor(gathered(dThere), undefined, 'f64'), [rows, heads * width]);
-      const ours = attentionBackward(dHere, inputs, here.states, blocks, scoresBytes);
+      const ours = attentionBackward(dHere, inputs, here.states, { blocks }, scoresBytes);
       const theirs = attentionBackward(
         reshape(dThere, [places.length, -1]),
         each,
         there.states,
-        alone.blocks,
+        alone.layer(0),
       );
       for (const part of ['q', 'k', 'v'] as const)
         expect(maxRelative(values(ours[part]), gathered(theirs[part]))).toBeLessThan(1e-12);
@@ -292,11 +348,13 @@ describe('attention after a shared prefix', () => {
 
   test('positions go on after it, and rules of visibility count from there', () => {
     const rule = { tokens: 2, positions: [5, 5], visible: (i: number, j: number) => i === j };
-    const context = makeBatchContext(tinyConfig(), [{ tokens: 2 }, rule], 'f64', 2);
-    const plain = makeBatchContext(tinyConfig(), [{ tokens: 4 }, rule], 'f64');
+    const context = makeBatchContext(tinyModel(), [{ tokens: 2 }, rule], 'f64', 2);
+    const plain = makeBatchContext(tinyModel(), [{ tokens: 4 }, rule], 'f64');
     expect(context.rows).toBe(6);
-    expect(values(context.keyRope.cos)).toEqual(values(plain.keyRope.cos));
-    const seen = values(context.blocks[2]!.mask!).map((x) => +(x === 0));
+    expect(values(context.layer(0).keyRope.rotation!.cos)).toEqual(
+      values(plain.layer(0).keyRope.rotation!.cos),
+    );
+    const seen = values(context.layer(0).blocks[2]!.mask!).map((x) => +(x === 0));
     expect([...seen]).toEqual([1, 1, 1, 0, 1, 1, 0, 1]);
     context.dispose();
     plain.dispose();
@@ -304,13 +362,12 @@ describe('attention after a shared prefix', () => {
 });
 
 function layout(lengths: readonly number[]) {
-  const config = tinyConfig();
   const context = makeBatchContext(
-    config,
+    tinyModel(),
     lengths.map((tokens) => ({ tokens })),
     'f64',
   );
-  return { config, context };
+  return { context };
 }
 
 test('what a layer function makes and does not return ends with it', async () => {
@@ -320,7 +377,7 @@ test('what a layer function makes and does not return ends with it', async () =>
   tidy(() => {
     const q = random([7, 4, 8], 1);
     const k = random([7, 2, 8], 2);
-    keep(attention({ q, k, v: k }, context.blocks).output).dispose();
+    keep(attention({ q, k, v: k }, context.layer(0)).output).dispose();
   });
   context.dispose();
   expect(liveTensors().count).toBe(before);

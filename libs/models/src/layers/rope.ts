@@ -1,15 +1,16 @@
 /**
- * Rotary position embedding (Su et al. 2021), in Hugging Face's layout: element i of a head is paired with i + E/2.
- *   y = x · cos + swap(x) · sin      swap exchanges the halves of each head, the first half of sin is negated
+ * Rotary position embedding (Su et al. 2021), in Hugging Face's layout: element i of the rotated part of a
+ * head (its first R numbers, mostly all) is paired with i + R/2.
+ *   y = x · cos + swap(x) · sin      swap exchanges the halves of that part, the first half of sin is negated
  *   dx = dy · cos − swap(dy) · sin   (the tables repeat, so swapping sin only negates it)
  * The tables are computed in double precision.
  */
-import { add, mul, reshape, reverse, sub, tensor, tidy, type Tensor } from '@emloc/engine';
+import { add, concat, mul, reshape, reverse, split, sub, tensor, tidy, type Tensor } from '@emloc/engine';
 import type { RopeConfig, RopeTables } from '../types.ts';
 
-/** Frequencies by pair [E/2], with Llama 3's or linear scaling. */
-export const ropeFrequencies = ({ theta, scaling }: RopeConfig, headDim: number): Float64Array => {
-  const frequencies = Float64Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
+/** Frequencies by pair [R/2], with Llama 3's or linear scaling. */
+export const ropeFrequencies = ({ theta, dims, scaling }: RopeConfig): Float64Array => {
+  const frequencies = Float64Array.from({ length: dims / 2 }, (_, i) => theta ** ((-2 * i) / dims));
   if (scaling === undefined) return frequencies;
   if (scaling.type === 'linear') return frequencies.map((f) => f / scaling.factor);
   const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings: original } = scaling;
@@ -22,13 +23,13 @@ export const ropeFrequencies = ({ theta, scaling }: RopeConfig, headDim: number)
   });
 };
 
-/** The tables of these positions, times `scale` (which the attention scores' 1/√E is folded into). */
-export const ropeTables = (
+/** Tables [N, 1, R] of these positions, times `scale` (which the attention scores' scale is folded into). */
+export const ropeRotation = (
   frequencies: Float64Array,
-  positions: readonly number[],
+  positions: Int32Array,
   scale: number,
   dtype: 'f32' | 'f64',
-): RopeTables => {
+): { cos: Tensor; sin: Tensor } => {
   const half = frequencies.length;
   const width = 2 * half;
   const cos = new Float64Array(positions.length * width);
@@ -46,23 +47,38 @@ export const ropeTables = (
   return { cos: tensor(cos, shape, dtype), sin: tensor(sin, shape, dtype) };
 };
 
-/** x [N, heads·E] → [N, heads, E], rotated. */
-export const rope = (x: Tensor, { cos, sin }: RopeTables): Tensor =>
-  tidy(() => {
-    const heads = byHead(x, cos);
-    return add(mul(heads, cos), mul(swapHalves(heads), sin));
-  });
+/** x [N, heads·E] → [N, heads, E], rotated and scaled. */
+export const rope = (x: Tensor, tables: RopeTables): Tensor =>
+  tidy(() =>
+    onRotated(reshape(x, [x.shape[0]!, -1, tables.headDim]), tables, (heads, { cos, sin }) =>
+      add(mul(heads, cos), mul(swapHalves(heads), sin)),
+    ),
+  );
 
 /** dy [N, heads, E] → dx [N, heads·E]. */
-export const ropeBackward = (dy: Tensor, { cos, sin }: RopeTables): Tensor =>
+export const ropeBackward = (dy: Tensor, tables: RopeTables): Tensor =>
   tidy(() => {
-    const dx = sub(mul(dy, cos), mul(swapHalves(dy), sin));
+    const dx = onRotated(dy, tables, (heads, { cos, sin }) =>
+      sub(mul(heads, cos), mul(swapHalves(heads), sin)),
+    );
     return reshape(dx, [dy.shape[0]!, -1]);
   });
 
-const byHead = (x: Tensor, cos: Tensor): Tensor => reshape(x, [x.shape[0]!, -1, cos.shape[2]!]);
+/** `turn` for the part of each head that is rotated, the scale alone for the rest. */
+const onRotated = (
+  heads: Tensor,
+  { rotation, headDim, scale }: RopeTables,
+  turn: (part: Tensor, rotation: NonNullable<RopeTables['rotation']>) => Tensor,
+): Tensor => {
+  const scaled = (x: Tensor): Tensor => (scale === 1 ? x : mul(x, scale));
+  if (rotation === undefined) return scaled(heads);
+  const dims = rotation.cos.shape[2]!;
+  if (dims === headDim) return turn(heads, rotation);
+  const [first, rest] = split(heads, [dims, headDim - dims], 2) as [Tensor, Tensor];
+  return concat([turn(first, rotation), scaled(rest)], 2);
+};
 
-/** [N, heads, E]: the second half of each head, then the first. (Six times as fast as slices and a concatenation.) */
+/** [N, heads, R]: the second half of each head, then the first. (Six times as fast as slices and a concatenation.) */
 const swapHalves = (x: Tensor): Tensor => {
   const [rows, heads, width] = x.shape as [number, number, number];
   return tidy(() => reshape(reverse(reshape(x, [rows, heads, 2, width / 2]), [2]), x.shape));

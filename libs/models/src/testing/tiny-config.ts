@@ -1,6 +1,7 @@
 import { keep, type Tensor } from '@emloc/engine';
+import type { LlamaConfig } from '../architectures/llama/config.ts';
 import { llama } from '../architectures/llama/index.ts';
-import type { LayerWeights, LinearWeights, ModelConfig } from '../types.ts';
+import type { LayerWeights, LinearWeights, ModelOf } from '../types.ts';
 import { random } from './fixture.ts';
 
 /** config.json of a Llama with 4 heads of 8, 2 key-value heads, and whatever is changed. */
@@ -20,13 +21,20 @@ export const tinyConfigJson = (changes: Record<string, unknown> = {}): Record<st
   ...changes,
 });
 
-export const tinyConfig = (changes: Record<string, unknown> = {}): ModelConfig =>
+export const tinyConfig = (changes: Record<string, unknown> = {}): LlamaConfig =>
   llama.parseConfig(tinyConfigJson(changes));
+
+/** The same with its architecture. */
+export const tinyModel = (changes: Record<string, unknown> = {}): ModelOf => ({
+  architecture: llama,
+  config: tinyConfig(changes),
+});
 
 /** A layer's weights, drawn at random, in float64; some linears factored where asked. */
 export const randomLayer = (
-  config: ModelConfig,
+  { architecture, config }: ModelOf,
   factored: readonly string[] = [],
+  layer = 0,
 ): LayerWeights & { dispose(): void } => {
   const all: Tensor[] = [];
   let seed = 100;
@@ -35,23 +43,26 @@ export const randomLayer = (
     all.push(t);
     return t;
   };
+  const shapes = new Map(architecture.expectedTensors(config).map(({ name, shape }) => [name, shape]));
   const linears = new Map<string, LinearWeights>();
-  for (const { name, inFeatures, outFeatures, bias } of llama.linears(config)) {
+  for (const { name, inFeatures, outFeatures, bias, transposed } of architecture.linears(config, layer)) {
     const more = bias ? { bias: own([outFeatures]) } : {};
+    const shape = shapes.get(`${architecture.moduleName(layer, name)}.weight`)!;
     linears.set(
       name,
       factored.includes(name)
         ? { kind: 'factored', u: own([outFeatures, 3]), v: own([3, inFeatures]), ...more }
-        : { kind: 'full', weight: own([outFeatures, inFeatures]), ...more },
+        : { kind: 'full', weight: own(shape), transposed: transposed ?? false, ...more },
     );
   }
-  const norms = new Map<string, Tensor>();
+  const small = new Map<string, Tensor>();
   return {
     linear: (name) => linears.get(name)!,
     tensor: (name) => {
-      let norm = norms.get(name);
-      if (norm === undefined) norms.set(name, (norm = own([config.hiddenSize])));
-      return norm;
+      let tensor = small.get(name);
+      if (tensor === undefined)
+        small.set(name, (tensor = own(shapes.get(architecture.moduleName(layer, name))!)));
+      return tensor;
     },
     matrixDtype: 'f64',
     stored: (name) => {

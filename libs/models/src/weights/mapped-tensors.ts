@@ -20,6 +20,11 @@ export class MappedTensors {
     return this.#model.tensors.has(name);
   }
 
+  /** Does the file hold this linear's weight as in × out? */
+  isTransposed(module: string): boolean {
+    return this.#model.isTransposed(module);
+  }
+
   /** As stored; stays this object's. */
   get(name: string): Tensor {
     const found = this.#tensors.get(name);

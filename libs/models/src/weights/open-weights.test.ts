@@ -15,7 +15,7 @@ import { openWeights } from './open-weights.ts';
 beforeAll(() => startEngine());
 
 const logits = async (source: WeightSource): Promise<Float64Array> => {
-  const batch = prepareBatch(source.config, [{ inputIds: [1, 5, 9, 40] }], source.activationDtype);
+  const batch = prepareBatch(source, [{ inputIds: [1, 5, 9, 40] }], source.activationDtype);
   const forward = await forwardPass(source, [batch], (_, w) => plainLinears(w));
   const result = source.withHead((head) =>
     tidy(() => toFloat64Array(logitsOf(source, forward.hidden[0]!, head))),

@@ -4,8 +4,15 @@
  * stored are converted for the time of a visit only, so neither way ever holds a converted model.
  */
 import { EmlocError } from '@emloc/errors';
-import { halfPrecision, type Tensor } from '@emloc/engine';
-import type { ComputeDType, HeadWeights, LayerWeights, ModelDirectory, WeightSource } from '../types.ts';
+import { halfPrecision } from '@emloc/engine';
+import type {
+  ComputeDType,
+  HeadWeights,
+  LayerWeights,
+  ModelDirectory,
+  NamedTensors,
+  WeightSource,
+} from '../types.ts';
 import { MappedTensors } from './mapped-tensors.ts';
 import { Visit, type VisitTypes } from './visit.ts';
 
@@ -44,13 +51,19 @@ class MappedSource implements WeightSource {
   }
 
   withHead<T>(use: (weights: HeadWeights) => T): T {
-    const { embedding, finalNorm, head } = this.architecture.tensorNames;
+    const { embedding, head } = this.architecture.tensorNames;
     const matrix = this.config.tieWordEmbeddings ? embedding : head;
-    return this.#visit(whole, (visit) => use({ norm: visit.tensor(finalNorm), head: visit.stored(matrix) }));
+    return this.#visit(whole, (visit) =>
+      use({
+        tensor: (name) => visit.tensor(name),
+        stored: (name) => visit.stored(name),
+        head: visit.stored(matrix),
+      }),
+    );
   }
 
-  withEmbedding<T>(use: (embedding: Tensor) => T): T {
-    return this.#visit(whole, (visit) => use(visit.stored(this.architecture.tensorNames.embedding)));
+  withEmbedding<T>(use: (weights: NamedTensors) => T): T {
+    return this.#visit(whole, use);
   }
 
   close(): void {

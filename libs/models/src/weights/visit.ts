@@ -39,6 +39,7 @@ export class Visit implements LayerWeights {
         ? {
             kind: 'full',
             bias,
+            transposed: this.#mapped.isTransposed(module),
             get weight() {
               return part('weight');
             },

@@ -1,7 +1,7 @@
 /** The layer written out anew in TensorFlow.js, whose automatic gradient must agree with the backward by hand. */
 import { cast, startEngine, tensor, tf, tidy, toFloat64Array, type Tensor } from '@emloc/engine';
 import { beforeAll, expect, test } from 'vitest';
-import { makeBatchContext } from '../../batch.ts';
+import { makeBatchContext } from '../../batch-context.ts';
 import { plainLinears } from '../../layers/linear.ts';
 import { maxRelative, randomNumbers } from '../../testing/fixture.ts';
 import { randomLayer, tinyConfig } from '../../testing/tiny-config.ts';
@@ -15,7 +15,7 @@ test('forward and gradient are those of tfjs autograd', async () => {
   type T = ReturnType<typeof tfjs.tensor>;
   const config = tinyConfig();
   const [tokens, heads, keyHeads, width] = [6, 4, 2, 8];
-  const w = randomLayer(config);
+  const w = randomLayer({ architecture: llama, config });
   const shape = [tokens, 32] as [number, number];
   // Small inputs, so that the softmax is not one-hot.
   const x = Float32Array.from(randomNumbers(tokens * 32, 1));
@@ -81,7 +81,8 @@ test('forward and gradient are those of tfjs autograd', async () => {
     };
   });
 
-  const context = makeBatchContext(config, [{ tokens }], 'f32');
+  const batch = makeBatchContext({ architecture: llama, config }, [{ tokens }], 'f32');
+  const context = batch.layer(0);
   const ours = tidy(() => {
     const f32 = (t: Tensor): Tensor => cast(t, 'f32');
     const small: LayerWeights = {
@@ -98,7 +99,7 @@ test('forward and gradient are those of tfjs autograd', async () => {
       dx: toFloat64Array(llama.layerBackward(input, tensor(dy, shape), small, lin, context, config)),
     };
   });
-  context.dispose();
+  batch.dispose();
   w.dispose();
   expect(maxRelative(ours.y, theirs.y)).toBeLessThan(1e-5);
   expect(maxRelative(ours.dx, theirs.dx)).toBeLessThan(1e-5);
