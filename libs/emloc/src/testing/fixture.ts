@@ -30,7 +30,7 @@ export interface Golden {
   readonly storedDtype?: 'float32' | 'bfloat16';
   /** Calibration rows that each compressed linear saw (absent: not recorded). */
   readonly rows?: Readonly<Record<string, number>>;
-  /** Linears of experts that saw fewer rows than their rank. */
+  /** Linears of experts that saw fewer rows than their rank, and so keep their full weights. */
   readonly keptFull?: readonly string[];
   readonly compress: Readonly<Record<string, number>>;
   readonly rank: Readonly<Record<string, number>>;
