@@ -58,6 +58,11 @@ export const commandEntries: readonly CommandEntry[] = [
     load: () => import('./commands/models.ts'),
   },
   {
+    name: 'adapters',
+    summary: 'send an adapter to the Hugging Face hub',
+    load: () => import('./commands/adapters.ts'),
+  },
+  {
     name: 'doctor',
     summary: 'what was found on this machine, and what is wrong',
     load: () => import('./commands/doctor.ts'),

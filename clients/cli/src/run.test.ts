@@ -16,6 +16,7 @@ const commands = [
   ...commandEntries.map(({ name }) => [name]),
   ['models', 'pull'],
   ['models', 'import'],
+  ['adapters', 'push'],
   ...['list', 'get', 'watch', 'cancel', 'resume', 'delete'].map((name) => ['jobs', name]),
 ];
 

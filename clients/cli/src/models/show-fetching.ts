@@ -1,4 +1,4 @@
-/** Fetching, unpacking and converting as lines of progress, with the time that is left at the speed so far. */
+/** Fetching, sending, unpacking and converting as lines of progress, with the time that is left at the speed so far. */
 import type { PullProgress } from '@emloc/models';
 import type { Output } from '../output/output.ts';
 import type { ProgressUpdate } from '../output/progress.ts';
@@ -6,7 +6,9 @@ import type { ProgressUpdate } from '../output/progress.ts';
 /** Before so much time has passed, a speed says nothing. */
 const settledMs = 2_000;
 
-export function showFetching(output: Output, now = Date.now): (progress: PullProgress) => void {
+type Shown = Omit<PullProgress, 'phase'> & { readonly phase: PullProgress['phase'] | 'upload' };
+
+export function showFetching(output: Output, now = Date.now): (progress: Shown) => void {
   let begin: { stage: string; ms: number; bytes: number } | undefined;
   return ({ phase, what, doneBytes, totalBytes }) => {
     const stage = stageOf(phase, what);
@@ -25,7 +27,7 @@ export function showFetching(output: Output, now = Date.now): (progress: PullPro
   };
 }
 
-function stageOf(phase: PullProgress['phase'], what: string): string {
+function stageOf(phase: Shown['phase'], what: string): string {
   if (phase === 'wait') return `${what} is being fetched by another process`;
   return phase === 'import' ? 'convert the model' : `${phase} ${what}`;
 }

@@ -68,6 +68,8 @@ export async function hubError(
       : `ask for access at ${page}, with the account whose token HF_TOKEN is`;
     return make('PERMISSION_DENIED', 'NO_ACCESS', `the hub does not allow it for ${repo}${words}`, mend);
   }
+  if (response.status === 409)
+    return make('ALREADY_EXISTS', 'REPOSITORY_EXISTS', `${repo} is there already`, 'choose another name');
   if (response.status === 429)
     return make(
       'UNAVAILABLE',

@@ -25,6 +25,10 @@ export class HubServer {
   readonly seen: Seen[] = [];
   /** Tokens that are taken; undefined: none is asked for. */
   token: string | undefined;
+  /** Names under which repositories may be made. */
+  writable: readonly string[] = [];
+  /** Of the commits that were pushed. */
+  readonly titles: string[] = [];
   /** Each answer with a large file breaks off after so many bytes, so often. */
   breakAfter: { bytes: number; times: number } | undefined;
   /** So many requests are answered 503. */
