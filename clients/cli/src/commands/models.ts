@@ -60,7 +60,7 @@ export const define: DefineCommand = (command, start) => {
     .command('import')
     .summary('convert a GGUF file')
     .description(
-      'Converts a GGUF file (F32, F16, BF16, Q8_0, Q4_0, Q4_1) into a Hugging Face model directory.',
+      'Converts a GGUF file (F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0) into a Hugging Face model directory.',
     )
     .addArgument(new Argument('<file>', 'GGUF file'));
   addOptions(convert, 'Output', [

@@ -192,7 +192,7 @@ const without = (key: string): Record<string, MetadataEntry> =>
 const nan = tensorsOf('F32').map((t) =>
   t.name === 'blk.1.ffn_up.weight' ? { ...t, bytes: new Uint8Array(t.bytes.length).fill(255) } : t,
 );
-const q4k = tensorsOf('F32').map((t) => (t.name === 'blk.1.ffn_up.weight' ? { ...t, type: 12 } : t));
+const q2k = tensorsOf('F32').map((t) => (t.name === 'blk.1.ffn_up.weight' ? { ...t, type: 10 } : t));
 
 const refused: [string, () => string, RegExp][] = [
   [
@@ -210,7 +210,7 @@ const refused: [string, () => string, RegExp][] = [
     () => writeGguf({ ...metadata, 'tokenizer.ggml.pre': 'toString' }, tensorsOf('F32')),
     /in the way of toString/,
   ],
-  ['a type that is not imported', () => writeGguf(metadata, q4k), /blk.1.ffn_up.weight as Q4_K/],
+  ['a type that is not imported', () => writeGguf(metadata, q2k), /blk.1.ffn_up.weight as Q2_K/],
   [
     'a part of a split file',
     () => writeGguf({ ...metadata, 'split.count': 3 }, tensorsOf('F32')),
