@@ -90,7 +90,7 @@ export async function compressModel(request: CompressModelRequest): Promise<Line
     }
     assertAllDone(compressed, reports);
     writer.finish();
-    copyModelFiles(model.dir, directory, ['emloc.json']);
+    copyModelFiles(model.dir, directory);
     writeEmulatorInfo(directory, emulatorInfo(request, method, original, reports));
     return reports;
   });
