@@ -4,6 +4,7 @@ export * from './read-rows.ts';
 export * from './open-dataset.ts';
 export { tokenizeRow, type TokenSpan } from './tokenize-row.ts';
 export * from './tokenize-rows.ts';
+export * from './require-labels.ts';
 export * from './choices.ts';
 export * from './random.ts';
 export * from './sample-rows.ts';

@@ -100,7 +100,8 @@ async function prepare(request: CorrectionRequest): Promise<Prepared> {
   const directory = openAdapter(request.adapter);
   adaptedLinears(directory, decoderLinears(original));
   await assertCorrectable(directory.history, emulator);
-  const heldOut = request.heldOut === undefined ? undefined : await loadRows(request.heldOut, original);
+  const heldOut =
+    request.heldOut === undefined ? undefined : await loadRows(request.heldOut, original, 'some');
   return { original, emulator, directory, heldOut };
 }
 

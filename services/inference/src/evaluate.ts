@@ -31,7 +31,7 @@ export async function evaluateWeights(
   const store = openStore();
   const checked = checkWeights(request);
   const { model, directory } = checked;
-  const data = await loadRows(request.dataset, model);
+  const data = await loadRows(request.dataset, model, 'some');
   const choices = choicesOf(request, data, model);
   const { dataset, precision, weightLoading, exactMatch } = request;
   return performStage(context, {

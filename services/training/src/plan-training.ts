@@ -12,8 +12,8 @@ export async function planTraining(request: PlanRequest): Promise<object> {
   const { dataset, evalDataset, options } = request;
   const model = openModel(request.model);
   const targets = selectTargets(decoderLinears(model), options.targetModules);
-  const training = await loadRows(dataset, model);
-  const evaluation = evalDataset === undefined ? undefined : await loadRows(evalDataset, model);
+  const training = await loadRows(dataset, model, 'every');
+  const evaluation = evalDataset === undefined ? undefined : await loadRows(evalDataset, model, 'some');
   const batches = batchesOf(training.rows, options);
   const spec = memorySpec(model, options, batches);
   return {

@@ -69,8 +69,8 @@ async function prepare(request: TrainingRequest, store: Store): Promise<Prepared
   const model = openModel(weights.path);
   assertKind(model, weights.kind);
   const options = checkAdapter(request, model);
-  const training = await loadRows(dataset, model);
-  const evaluation = evalDataset === undefined ? undefined : await loadRows(evalDataset, model);
+  const training = await loadRows(dataset, model, 'every');
+  const evaluation = evalDataset === undefined ? undefined : await loadRows(evalDataset, model, 'some');
   const batches = batchesOf(training.rows, options, dataStartStep);
   return {
     request,

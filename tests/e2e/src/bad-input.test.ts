@@ -136,6 +136,29 @@ test.each([
 test('an empty data file', () =>
   refuses(finetune({ '--data': dataFile('empty.jsonl') }), 1, '--data', 'empty.jsonl'));
 
+test('rows without a label teach nothing, and held-out rows of which none has one measure nothing', async () => {
+  const bare = '{"input_ids": [1, 2, 3], "labels": [-100, -100, -100]}';
+  const some = dataFile('some-labels.jsonl', '{"input_ids": [1, 2, 3]}', bare);
+  const none = dataFile('no-labels.jsonl', bare, bare);
+  const words = ['carries a loss', 'labels other than -100'];
+  const train = ['train', '--model', tinyLlama, '--output', output, '--data'];
+  await refuses(finetune({ '--data': some }), 1, '--data', `${some}:2`, ...words);
+  await refuses([...train, some], 1, '--data', `${some}:2`, ...words);
+  // On another machine, the model is not looked at; the rows are.
+  await refuses([...train.with(2, 'models/far'), some, '--server', 'far:7600'], 1, `${some}:2`, ...words);
+  await refuses(finetune({ '--eval-data': none }), 1, '--eval-data', none, ...words);
+  await refuses(['evaluate', '--model', tinyLlama, '--data', none], 1, '--data', none, ...words);
+});
+
+test('too few rows to hold some out', () =>
+  refuses(
+    finetune({ '--data': dataFile('one-row.jsonl', '{"input_ids": [1, 2, 3]}') }),
+    1,
+    '--data',
+    'one-row.jsonl',
+    '--eval-data',
+  ));
+
 test('text rows for a model without a tokenizer', () =>
   refuses(finetune({ '--data': dataFile('text.jsonl', '{"text": "hello"}') }), 1, '--data', 'tokenizer'));
 

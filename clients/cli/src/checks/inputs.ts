@@ -5,7 +5,15 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { openDataset, readChoices, tokenizeRows, type Choice, type Dataset } from '@emloc/datasets';
+import {
+  openDataset,
+  readChoices,
+  requireLabels,
+  tokenizeRows,
+  type Choice,
+  type Dataset,
+  type LabelNeed,
+} from '@emloc/datasets';
 import {
   adaptedLinears,
   openAdapter,
@@ -52,22 +60,29 @@ export async function checkModel(
   return model;
 }
 
-/** A data file, each row parsed; with a model at hand also turned into tokens and held against its limits. */
+/**
+ * A data file, each row parsed; with a model at hand also turned into tokens and held against its limits, and, as far as
+ * `labels` asks, looked at for something to learn.
+ */
 export async function checkData(
   option: string,
   typed: string,
   model: ModelDirectory | undefined,
-  maxSeqLength?: number,
+  { maxSeqLength, labels }: { readonly maxSeqLength?: number; readonly labels?: LabelNeed },
 ): Promise<Dataset> {
   return underOption({ option, value: typed }, async () => {
     const dataset = await openDataset(typed);
-    if (model === undefined) return dataset;
-    tokenizeRows(dataset.rows, dataset.needsTokenizer ? await loadTokenizer(model.dir) : undefined, {
+    // A chat template and a text need the tokenizer of a model that only the mesh sees.
+    if (model === undefined && dataset.needsTokenizer) return dataset;
+    const tokenizer =
+      model !== undefined && dataset.needsTokenizer ? await loadTokenizer(model.dir) : undefined;
+    const rows = tokenizeRows(dataset.rows, tokenizer, {
       maxLength: maxSeqLength,
       truncate: maxSeqLength !== undefined,
-      vocabSize: model.config.vocabSize,
-      contextLength: model.config.maxPositionEmbeddings,
+      vocabSize: model?.config.vocabSize,
+      contextLength: model?.config.maxPositionEmbeddings,
     });
+    if (labels !== undefined) requireLabels(rows, labels);
     return dataset;
   });
 }

@@ -1,4 +1,6 @@
 /** The whole job as a command: checks, the job on the coordinator, its files and figures. */
+import { splitHeldOut } from '@emloc/datasets';
+import { EmlocError } from '@emloc/errors';
 import { checkData, checkModel, checkRatios, checkTargets } from '../checks/inputs.ts';
 import { checkOutput } from '../checks/output.ts';
 import type { FinetuneOptions } from '../commands/finetune.ts';
@@ -50,8 +52,9 @@ async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => 
   const model = await checkModel('--model', options.model, options.server);
   const ratios = allExact ? { ratio: 1 } : await checkRatios(options, model, 0.5);
   const targets = await checkTargets(options.targetModules, model);
-  await checkData('--data', options.data, model, maxSeqLength);
-  if (evalData !== undefined) await checkData('--eval-data', evalData, model, maxSeqLength);
+  const { rows } = await checkData('--data', options.data, model, { maxSeqLength, labels: 'every' });
+  if (evalData === undefined) checkHoldsOut(options.data, rows.length);
+  else await checkData('--eval-data', evalData, model, { maxSeqLength, labels: 'some' });
   return async (files) => ({
     model: files.model(options.model),
     dataset: { source: await files.input(options.data), maxSeqLength },
@@ -65,6 +68,16 @@ async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => 
     correctionMethod: toCorrectionMethod(options.correctionMethod),
     maxCorrectionRatio: options.maxCorrectionRatio,
     memoryBudgetBytes: options.memoryBudget,
+  });
+}
+
+/** The rows that choose among the adapters are taken from the data, where none are given. */
+function checkHoldsOut(data: string, rows: number): void {
+  if (splitHeldOut(rows).heldOut.length > 0) return;
+  throw new EmlocError('INVALID_ARGUMENT', 'NO_HELD_OUT_ROWS', `${data} has too few rows to hold some out`, {
+    field: '--data',
+    value: data,
+    mend: 'give more rows, or held-out rows with --eval-data',
   });
 }
 

@@ -13,7 +13,7 @@ export async function calibrate(context: CommandContext, typed: CalibrateOptions
   const place = checkOutput(typed.output, { kind: 'file', overwrite: typed.overwrite });
   const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
-  await checkData('--data', options.data, model, options.maxSeqLength);
+  await checkData('--data', options.data, model, { maxSeqLength: options.maxSeqLength });
   await runStage(context, {
     service: 'calibration',
     kind: 'calibrate',

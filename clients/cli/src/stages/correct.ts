@@ -33,7 +33,8 @@ export async function correct(context: CommandContext, typed: CorrectOptions): P
   checkUncorrected(options.adapter, await checkAdapter('--adapter', options.adapter, model));
   await checkSameOriginal(options, model, emulator);
   const { evalData, maxSeqLength } = options;
-  if (evalData !== undefined) await checkData('--eval-data', evalData, model, maxSeqLength);
+  if (evalData !== undefined)
+    await checkData('--eval-data', evalData, model, { maxSeqLength, labels: 'some' });
   await runStage(context, {
     service: 'correction',
     kind: 'correct',

@@ -19,7 +19,7 @@ export async function evaluate(context: CommandContext, typed: EvaluateOptions):
   const { adapter, maxSeqLength } = options;
   const weights = await checkWeights(options);
   if (adapter !== undefined) await checkAdapter('--adapter', adapter, weights.directory);
-  await checkData('--data', options.data, weights.directory, maxSeqLength);
+  await checkData('--data', options.data, weights.directory, { maxSeqLength, labels: 'some' });
   const choices = options.choices === undefined ? [] : await checkChoices(options.choices);
   await runStage(context, {
     service: 'inference',

@@ -107,8 +107,9 @@ async function checkedRequest(
   const { maxSeqLength, evalData, adapterInit } = options;
   checkEvaluation(options);
   const weights = await checkWeights(options);
-  await checkData('--data', options.data, weights.directory, maxSeqLength);
-  if (evalData !== undefined) await checkData('--eval-data', evalData, weights.directory, maxSeqLength);
+  await checkData('--data', options.data, weights.directory, { maxSeqLength, labels: 'every' });
+  if (evalData !== undefined)
+    await checkData('--eval-data', evalData, weights.directory, { maxSeqLength, labels: 'some' });
   const lora = await checkLora(options, weights.directory, isTyped);
   return async (operationId, files) => ({
     operationId,

@@ -22,7 +22,11 @@ const needed = new Set([
 ]);
 
 /** Names that carry a version, a model's name or an ending. */
-const neededPatterns = [/^tokenizer\.model\.v\d+$/, /\.tiktoken$/, /^(licen[cs]e|notice|copying)([._-].*)?$/i];
+const neededPatterns = [
+  /^tokenizer\.model\.v\d+$/,
+  /\.tiktoken$/,
+  /^(licen[cs]e|notice|copying)([._-].*)?$/i,
+];
 
 /** Named chat templates lie in a folder of their own. */
 const templateFolder = 'additional_chat_templates';
@@ -43,5 +47,7 @@ const isNeeded = (name: string): boolean =>
 /** Links count as what they lead to: the cache that the hub fills is made of them. */
 const filesIn = (directory: string): string[] =>
   existsSync(directory)
-    ? readdirSync(directory).filter((name) => statSync(join(directory, name), { throwIfNoEntry: false })?.isFile())
+    ? readdirSync(directory).filter((name) =>
+        statSync(join(directory, name), { throwIfNoEntry: false })?.isFile(),
+      )
     : [];

@@ -1,5 +1,13 @@
 /** The rows of a request as token rows: read, split, cut, tokenized and checked, before any work begins. */
-import { openDataset, splitHeldOut, tokenizeRows, type Row, type TokenizedRow } from '@emloc/datasets';
+import {
+  openDataset,
+  requireLabels,
+  splitHeldOut,
+  tokenizeRows,
+  type LabelNeed,
+  type Row,
+  type TokenizedRow,
+} from '@emloc/datasets';
 import { EmlocError } from '@emloc/errors';
 import { loadTokenizer, type ModelDirectory, type TokenRow, type Tokenizer } from '@emloc/models';
 import type { DatasetRequest } from '../requests/stage-fields.ts';
@@ -15,7 +23,12 @@ export interface LoadedRows {
   readonly longest: number;
 }
 
-export async function loadRows(dataset: DatasetRequest, model: ModelDirectory): Promise<LoadedRows> {
+/** `labels`: whether every row, or some, must carry a loss; without it none has to. */
+export async function loadRows(
+  dataset: DatasetRequest,
+  model: ModelDirectory,
+  labels?: LabelNeed,
+): Promise<LoadedRows> {
   const { rows: all, needsTokenizer } = await openDataset(dataset.path);
   const raw = select(all, dataset);
   const tokenizer = needsTokenizer ? loadTokenizer(model.dir) : undefined;
@@ -27,6 +40,7 @@ export async function loadRows(dataset: DatasetRequest, model: ModelDirectory): 
     vocabSize,
     contextLength: maxPositionEmbeddings,
   });
+  if (labels !== undefined) requireLabels(tokenized, labels);
   const rows = tokenized.map(toTokenRow);
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   return {
