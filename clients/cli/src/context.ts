@@ -8,6 +8,8 @@ export interface CommandContext {
   /** What was typed after `emloc`. */
   readonly args: readonly string[];
   readonly home: Home;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** Aborts at the first Ctrl-C (or SIGTERM, SIGHUP): pause, clean up, throw. */
   readonly signal: AbortSignal;
   /** What a second Ctrl-C does before the process ends at once. Returns a function that takes it back. */

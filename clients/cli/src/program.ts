@@ -53,6 +53,11 @@ export const commandEntries: readonly CommandEntry[] = [
     load: () => import('./commands/evaluate.ts'),
   },
   {
+    name: 'generate',
+    summary: 'text from a model, with or without adapters',
+    load: () => import('./commands/generate.ts'),
+  },
+  {
     name: 'models',
     summary: 'get a model of the hub or the demo model, convert a GGUF file',
     load: () => import('./commands/models.ts'),

@@ -64,6 +64,8 @@ export async function withContext(
       environment,
       args,
       home: emlocHome(environment),
+      stdin: streams.stdin ?? process.stdin,
+      stderr: streams.stderr,
       signal: controller.signal,
       onKill: (kill) => {
         kills.add(kill);

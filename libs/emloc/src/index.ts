@@ -22,6 +22,7 @@ export * from './lora/lora-adapter.ts';
 export * from './lora/lora-gradients.ts';
 export * from './lora/lora-linears.ts';
 export * from './lora/adapter-linears.ts';
+export * from './lora/variant-linears.ts';
 export * from './lora/adapter-history.ts';
 export * from './lora/open-adapter.ts';
 export * from './lora/save-adapter.ts';

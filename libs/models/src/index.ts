@@ -38,7 +38,28 @@ export {
   type HeadLossOptions,
 } from './head.ts';
 export { scoreContinuations, type Choices } from './score.ts';
-export { greedyContinue, type GreedyOptions } from './generate.ts';
+export { cacheBytesOf } from './generation/cache-size.ts';
+export {
+  PREFILL_TOKENS,
+  type PassLinears,
+  type RowVariants,
+  type VariantLinears,
+} from './generation/cached-pass.ts';
+export { endOfTextIds } from './generation/end-of-text.ts';
+export {
+  DEFAULT_CACHE_BYTES,
+  generate,
+  type FinishReason,
+  type Generated,
+  type GeneratedToken,
+  type GenerateOptions,
+  type GenerationPrompt,
+} from './generation/generate.ts';
+export { greedyContinue, type GreedyOptions } from './generation/greedy-continue.ts';
+export { plainVariants } from './generation/plain-variants.ts';
+export type { SamplingOptions } from './generation/sampler.ts';
+export { StopStrings } from './generation/stop-strings.ts';
+export { TextStream } from './generation/text-stream.ts';
 export { loadTokenizer, type Tokenizer } from './tokenizer/load-tokenizer.ts';
 export type { ChatMessage, ChatTemplateOptions } from './tokenizer/chat-template.ts';
 export {

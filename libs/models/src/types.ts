@@ -8,6 +8,7 @@
  */
 import type { Tensor } from '@emloc/engine';
 import type { DType } from '@emloc/tensor-stream';
+import type { AttentionCache } from './layers/attention.ts';
 
 export type RopeScaling =
   | { readonly type: 'linear'; readonly factor: number }
@@ -193,6 +194,8 @@ export interface LayerContext {
   readonly keyRope: RopeTables;
   /** Of each row, in its sequence. */
   readonly positions: Int32Array;
+  /** Of this layer, where generation goes on from earlier passes or keeps this one for later ones. */
+  readonly cache?: AttentionCache;
 }
 
 /** A micro-batch as layers see it. Owned by who made it; tables and masks are shared by layers of one kind. */

@@ -15,5 +15,6 @@ export type { Operation, OperationEvent, OperationState, Usage } from './types.t
 export { runWorker } from './worker/run-worker.ts';
 export type { WorkerContext, WorkerHandler, WorkerOptions, WorkerRun } from './worker/context.ts';
 export { WarmWorker, type WarmWorkerOptions } from './warm/warm-worker.ts';
+export { WarmPool, type WarmPoolOptions } from './warm/warm-pool.ts';
 export type { WarmCall, WarmCallOptions } from './warm/warm-call.ts';
 export { errorFromJson, errorToJson, type ErrorJson } from './error-json.ts';

@@ -14,12 +14,16 @@ import {
   type WeightLoading,
 } from '@emloc/service-kit';
 
-/** What is evaluated or scored. */
-export interface WeightsRequest {
+/** What is computed with, and how. */
+export interface WeightsOptions {
   readonly weights: { readonly path: string; readonly kind: 'model' | 'emulator' };
-  readonly adapter: string | undefined;
   readonly precision: Precision | undefined;
   readonly weightLoading: WeightLoading;
+}
+
+/** What is evaluated or scored. */
+export interface WeightsRequest extends WeightsOptions {
+  readonly adapter: string | undefined;
 }
 
 export interface EvaluationRequest extends WeightsRequest {
@@ -39,7 +43,7 @@ export interface ScoreRequest extends WeightsRequest {
 const maxRows = 1024;
 const maxChoices = 1000;
 /** Far beyond the limit of any model; that is checked when the model is known. */
-const maxIds = 1_000_000;
+export const maxIds = 1_000_000;
 
 export async function readEvaluation(request: Fields, sources: SourceResolver): Promise<EvaluationRequest> {
   const texts = request.texts('choices', maxChoices);
@@ -72,8 +76,14 @@ export async function readScore(request: Fields, sources: SourceResolver): Promi
 
 async function readWeightsRequest(request: Fields, sources: SourceResolver): Promise<WeightsRequest> {
   return {
-    weights: await readWeights(request, sources),
+    ...(await readWeightsOptions(request, sources)),
     adapter: await readOptionalSource(request.message('adapter'), sources),
+  };
+}
+
+export async function readWeightsOptions(request: Fields, sources: SourceResolver): Promise<WeightsOptions> {
+  return {
+    weights: await readWeights(request, sources),
     precision: request.choice('precision', precisions),
     weightLoading: request.choice('weightLoading', weightLoadings) ?? 'resident',
   };

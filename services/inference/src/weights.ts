@@ -9,7 +9,7 @@ import {
 } from '@emloc/emloc';
 import { EmlocError } from '@emloc/errors';
 import { openModel, openWeights, type ModelDirectory, type WeightSource } from '@emloc/models';
-import type { WeightsRequest } from './requests.ts';
+import type { WeightsOptions, WeightsRequest } from './requests.ts';
 
 export interface CheckedWeights {
   readonly model: ModelDirectory;
@@ -18,19 +18,28 @@ export interface CheckedWeights {
 
 /** No TensorFlow yet. */
 export function checkWeights({ weights, adapter }: WeightsRequest): CheckedWeights {
-  const model = openModel(weights.path);
-  if ((model.emulator !== undefined) !== (weights.kind === 'emulator')) {
-    const isEmulator = model.emulator !== undefined;
-    throw new EmlocError(
-      'INVALID_ARGUMENT',
-      isEmulator ? 'IS_AN_EMULATOR' : 'NOT_AN_EMULATOR',
-      `${model.dir} ${isEmulator ? 'is an emulator' : 'is no emulator'}`,
-      { field: weights.kind, value: model.dir, mend: `name it as the ${isEmulator ? 'emulator' : 'model'}` },
-    );
-  }
-  const directory = adapter === undefined ? undefined : openAdapter(adapter);
-  if (directory !== undefined) adaptedLinears(directory, decoderLinears(model));
-  return { model, directory };
+  const model = checkModel(weights);
+  return { model, directory: adapter === undefined ? undefined : checkAdapter(adapter, model) };
+}
+
+/** A model where a model is named, an emulator where an emulator is. */
+export function checkModel({ path, kind }: WeightsOptions['weights']): ModelDirectory {
+  const model = openModel(path);
+  const isEmulator = model.emulator !== undefined;
+  if (isEmulator === (kind === 'emulator')) return model;
+  throw new EmlocError(
+    'INVALID_ARGUMENT',
+    isEmulator ? 'IS_AN_EMULATOR' : 'NOT_AN_EMULATOR',
+    `${model.dir} ${isEmulator ? 'is an emulator' : 'is no emulator'}`,
+    { field: kind, value: model.dir, mend: `name it as the ${isEmulator ? 'emulator' : 'model'}` },
+  );
+}
+
+/** An adapter whose factors have the model's shapes. */
+export function checkAdapter(path: string, model: ModelDirectory): AdapterDirectory {
+  const directory = openAdapter(path);
+  adaptedLinears(directory, decoderLinears(model));
+  return directory;
 }
 
 /** Runs `use` on the loaded weights and ends them. */

@@ -2,6 +2,8 @@
 import { workerTelemetry } from '@emloc/mesh/telemetry';
 import { runWorker } from '@emloc/operations';
 import { evaluateWeights } from './evaluate.ts';
+import { generateText } from './generate.ts';
 import { scoreRows } from './score.ts';
 
-await runWorker({ evaluate: evaluateWeights, score: scoreRows }, { around: workerTelemetry('inference') });
+const kinds = { evaluate: evaluateWeights, generate: generateText, score: scoreRows };
+await runWorker(kinds, { around: workerTelemetry('inference') });

@@ -32,10 +32,21 @@ export class Workplace {
   }
 
   start(...args: string[]): Running {
-    const child = spawn(process.execPath, [bin, ...args], {
+    return this.#start(args, 'ignore');
+  }
+
+  /** Runs it with a text on its standard input. */
+  feed(text: string, ...args: string[]): Promise<Outcome> {
+    const { child, done } = this.#start(args, 'pipe');
+    child.stdin?.end(text);
+    return done;
+  }
+
+  #start(args: readonly string[], stdin: 'ignore' | 'pipe'): Running {
+    const child: ChildProcess = spawn(process.execPath, [bin, ...args], {
       cwd: this.directory,
       env: { ...process.env, EMLOC_HOME: this.home },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
     });
     let stdout = '';
     let stderr = '';

@@ -6,7 +6,8 @@ export interface OptionRow {
   readonly flags: string;
   readonly says: string;
   readonly default?: unknown;
-  readonly parse?: (typed: string) => unknown;
+  /** `before`: what earlier ones of an option that may come again have made. */
+  readonly parse?: (typed: string, before: unknown) => unknown;
   readonly required?: boolean;
 }
 

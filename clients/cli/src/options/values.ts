@@ -39,6 +39,11 @@ export const wordOr =
   (typed: string): number | T =>
     typed === word ? word : parse(typed);
 
+/** An option that may be given again: all that was typed, in order. */
+export const eachOf =
+  () =>
+  (typed: string, before: unknown): readonly string[] => [...((before as string[] | undefined) ?? []), typed];
+
 /** One of a few words; says which. */
 export function oneOf<T extends string>(field: string, words: readonly T[]): (typed: string) => T {
   return (typed) => {

@@ -6,6 +6,8 @@ import { EmlocError } from '@emloc/errors';
 import { Progress, type ProgressUpdate } from './progress.ts';
 
 export interface Streams {
+  /** Default: the process's own. */
+  readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 }
@@ -41,6 +43,13 @@ export class Output {
   resultLine(data: object, text: () => string): void {
     this.#clearProgress();
     this.#streams.stdout.write(this.json ? `${JSON.stringify(data)}\n` : `${text()}\n`);
+  }
+
+  /** A piece of a result that is a text, as it is made. */
+  text(piece: string): void {
+    if (piece === '') return;
+    this.#clearProgress();
+    this.#streams.stdout.write(piece);
   }
 
   /** Something worth knowing. */

@@ -1,6 +1,7 @@
 /** The Start… calls of the stage services and what they take. */
 import type { CallOptions } from '@emloc/mesh';
 import type { DatasetSpec, Source } from './artifact.ts';
+import type { GenerateRpc } from './generation.ts';
 import type { Operation } from './operation.ts';
 
 export type Precision = 'PRECISION_UNSPECIFIED' | 'PRECISION_F32' | 'PRECISION_BF16';
@@ -122,4 +123,5 @@ export interface StageClient {
   readonly startCorrection: Rpc<StartCorrectionRequest>;
   readonly startMerge: Rpc<StartMergeRequest>;
   readonly startEvaluation: Rpc<StartEvaluationRequest>;
+  readonly generate: GenerateRpc;
 }

@@ -20,6 +20,7 @@ import {
 
 export type Stage =
   | 'inference'
+  | 'generation'
   | 'calibration'
   | 'compression'
   | 'training'
@@ -42,6 +43,7 @@ const processBytes = { private: 96 * mebi, shared: 308 * mebi };
 /** JavaScript's heap, freed memory that the allocator keeps, caches of kernels by shape (measured, SmolLM2). */
 const slackBytes: Readonly<Record<Stage, number>> = {
   inference: 40 * mebi,
+  generation: 64 * mebi,
   calibration: 144 * mebi,
   compression: 72 * mebi,
   training: 80 * mebi,
@@ -83,6 +85,19 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
         insideLayer: insideForward(spec),
         head,
       };
+    case 'generation': {
+      const { resident = false, keepsConverted = false } = spec;
+      const kept = resident && keepsConverted;
+      return {
+        weights: resident ? sizes.originalBytes : streamed,
+        convertedWeights: kept ? sizes.convertedModelBytes : sizes.convertedLayerBytes,
+        adapters: 2 * (spec.adapterBytes ?? 0),
+        keyValueCache: spec.keyValueCacheBytes ?? 0,
+        hiddenStates: 2 * state,
+        insideLayer: insideForward(spec),
+        head,
+      };
+    }
     case 'calibration':
       return {
         weights: sizes.layerBytes,

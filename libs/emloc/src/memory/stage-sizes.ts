@@ -28,6 +28,12 @@ export interface MemorySpec {
   readonly calibrationTokens?: number;
   /** Adapters that the choice compares (7). */
   readonly candidates?: number;
+  /** Generation: keys and values of earlier tokens. */
+  readonly keyValueCacheBytes?: number;
+  /** Generation: the adapters that rows may have. */
+  readonly adapterBytes?: number;
+  /** Generation: do resident weights stay converted (false: a layer at a time)? */
+  readonly keepsConverted?: boolean;
 }
 
 export interface StageSizes {
@@ -44,6 +50,8 @@ export interface StageSizes {
   /** One layer converted to be multiplied; 0 where it need not be. */
   readonly convertedLayerBytes: number;
   readonly convertedEmulatorLayerBytes: number;
+  /** All layers and the output matrix, converted. */
+  readonly convertedModelBytes: number;
   readonly largestLinearNumbers: number;
   readonly gramBytes: number;
   readonly largestGramBytes: number;
@@ -71,6 +79,9 @@ export function stageSizes({ model, convertsWeights, ratio = 1, lora }: MemorySp
     headBytes,
     convertedLayerBytes: converts ? layerNumbers * 4 : 0,
     convertedEmulatorLayerBytes: converts ? emulatorNumbers * 4 : 0,
+    convertedModelBytes: converts
+      ? 4 * (layerNumbers * config.numLayers + config.vocabSize * config.hiddenSize)
+      : 0,
     largestLinearNumbers: Math.max(...numbers),
     gramBytes: sumOf([...grams.values()]),
     largestGramBytes: Math.max(...grams.values()),

@@ -17,6 +17,12 @@ export interface Heads {
   readonly v: Tensor;
 }
 
+/** Keys and values of earlier tokens, or kept for later ones (generation). */
+export interface AttentionCache {
+  /** The output [N, H·E] where the rows go on from what is kept; undefined: they attend to each other, as without it. */
+  attend(heads: Heads): Tensor | undefined;
+}
+
 export interface Attended {
   /** [N, H·E] */
   readonly output: Tensor;
@@ -25,10 +31,16 @@ export interface Attended {
 }
 
 /** What attention needs of a layer's context. */
-export type AttentionContext = Pick<LayerContext, 'blocks'>;
+export type AttentionContext = Pick<LayerContext, 'blocks' | 'cache'>;
 
-export const attention = (heads: Heads, { blocks }: AttentionContext, scoresBytes?: number): Attended =>
+export const attention = (
+  heads: Heads,
+  { blocks, cache }: AttentionContext,
+  scoresBytes?: number,
+): Attended =>
   tidy(() => {
+    const cached = cache?.attend(heads);
+    if (cached !== undefined) return { output: cached, states: [] };
     const keyHeads = heads.k.shape[1]!;
     const before = prefixHeads(heads, blocks);
     const states = blocks.map((block) =>

@@ -13,7 +13,7 @@ import {
 } from '@emloc/engine';
 
 /** Its softmax is exactly 0 in f32 and f64, and adding it to a score cannot overflow. */
-const HIDDEN = -1e30;
+export const HIDDEN = -1e30;
 
 /**
  * Queries `first` to `first + count` of a causal mask over `tokens` keys: [count, tokens]. With a window a query sees

@@ -25,6 +25,27 @@ const logits = async (source: WeightSource): Promise<Float64Array> => {
   return result;
 };
 
+test('what is converted stays converted where that is asked for, and gives the same logits', async () => {
+  using folder = new ModelFolder();
+  folder.weights(tinyTensors(folder.config, 'bf16'));
+  const model = openModel(folder.dir);
+  const numbers = async (keepConverted: boolean) => {
+    const source = openWeights(model, { mode: 'resident', computeDtype: 'f32', keepConverted });
+    const before = liveTensors().count;
+    const first = await logits(source);
+    const kept = liveTensors().count - before;
+    const second = await logits(source);
+    expect(liveTensors().count - before).toBe(kept);
+    source.close();
+    expect(liveTensors().count).toBe(before);
+    expect([...second]).toEqual([...first]);
+    return { first, kept };
+  };
+  const [kept, anew] = [await numbers(true), await numbers(false)];
+  expect([...kept.first]).toEqual([...anew.first]);
+  expect(kept.kept).toBeGreaterThan(anew.kept);
+});
+
 describe.each(['resident', 'streamed'] as const)('%s weights', (mode) => {
   test('sharded and single, untied and biased: the same logits', async () => {
     const changes = { tie_word_embeddings: false, attention_bias: true, mlp_bias: true };

@@ -1,7 +1,8 @@
 /**
  * Where a model's weights come from. `resident`: mapped once, until closed. `streamed`: mapped for the time a layer is
  * used, then unmapped, so that at most one layer is in memory. Matrices that the processor cannot multiply as they are
- * stored are converted for the time of a visit only, so neither way ever holds a converted model.
+ * stored are converted for the time of a visit only, so neither way holds a converted model, unless it is asked to:
+ * `keepConverted` is for generation, which visits every layer for each token.
  */
 import { EmlocError } from '@emloc/errors';
 import { halfPrecision } from '@emloc/engine';
@@ -20,11 +21,14 @@ export interface OpenWeightsOptions {
   readonly mode: 'resident' | 'streamed';
   /** Default: bf16 where the checkpoint is bf16, else f32 (f16 too: its range is too small to train in). */
   readonly computeDtype?: ComputeDType;
+  /** Resident only: what was converted once stays so until closed. Default: no. */
+  readonly keepConverted?: boolean;
 }
 
 export const openWeights = (model: ModelDirectory, options: OpenWeightsOptions): WeightSource => {
   const computeDtype = options.computeDtype ?? (model.config.dtype === 'bf16' ? 'bf16' : 'f32');
-  return new MappedSource(model, options.mode, computeDtype);
+  const keepsConverted = options.mode === 'resident' && options.keepConverted === true;
+  return new MappedSource(model, options.mode, computeDtype, keepsConverted);
 };
 
 class MappedSource implements WeightSource {
@@ -35,39 +39,49 @@ class MappedSource implements WeightSource {
   readonly activationDtype;
   readonly #model: ModelDirectory;
   #resident: MappedTensors | undefined;
+  /** By what they are of; undefined: each ends with its use. */
+  readonly #kept: Map<string, Visit> | undefined;
   #closed = false;
 
-  constructor(model: ModelDirectory, mode: 'resident' | 'streamed', computeDtype: ComputeDType) {
+  constructor(
+    model: ModelDirectory,
+    mode: 'resident' | 'streamed',
+    computeDtype: ComputeDType,
+    keepsConverted: boolean,
+  ) {
     this.#model = model;
     this.config = model.config;
     this.architecture = model.architecture;
     this.mode = mode;
     this.computeDtype = computeDtype;
     this.activationDtype = computeDtype === 'f64' ? ('f64' as const) : ('f32' as const);
+    this.#kept = keepsConverted ? new Map<string, Visit>() : undefined;
   }
 
   withLayer<T>(index: number, use: (weights: LayerWeights) => T): T {
-    return this.#visit((name) => this.architecture.moduleName(index, name), use);
+    return this.#visit(`layer ${index}`, (name) => this.architecture.moduleName(index, name), use);
   }
 
   withHead<T>(use: (weights: HeadWeights) => T): T {
     const { embedding, head } = this.architecture.tensorNames;
     const matrix = this.config.tieWordEmbeddings ? embedding : head;
-    return this.#visit(whole, (visit) =>
+    return this.#visit('ends', whole, (visit) =>
       use({
         tensor: (name) => visit.tensor(name),
         stored: (name) => visit.stored(name),
-        head: visit.stored(matrix),
+        head: this.#kept === undefined ? visit.stored(matrix) : visit.multiplied(matrix),
       }),
     );
   }
 
   withEmbedding<T>(use: (weights: NamedTensors) => T): T {
-    return this.#visit(whole, use);
+    return this.#visit('ends', whole, use);
   }
 
   close(): void {
     this.#closed = true;
+    this.#kept?.forEach((visit) => visit.end());
+    this.#kept?.clear();
     this.#resident?.close();
     this.#resident = undefined;
   }
@@ -77,7 +91,7 @@ class MappedSource implements WeightSource {
     return { matrix: multipliedIn(this.computeDtype), activation: this.activationDtype };
   }
 
-  #visit<T>(fullName: (name: string) => string, use: (visit: Visit) => T): T {
+  #visit<T>(of: string, fullName: (name: string) => string, use: (visit: Visit) => T): T {
     if (this.#closed)
       throw new EmlocError(
         'FAILED_PRECONDITION',
@@ -88,12 +102,13 @@ class MappedSource implements WeightSource {
     const mapped = streamed
       ? new MappedTensors(this.#model)
       : (this.#resident ??= new MappedTensors(this.#model));
-    const visit = new Visit(mapped, fullName, this.#types());
+    const visit = this.#kept?.get(of) ?? new Visit(mapped, fullName, this.#types());
+    this.#kept?.set(of, visit);
     try {
       mapped.checkFiles();
       return use(visit);
     } finally {
-      visit.end();
+      if (this.#kept === undefined) visit.end();
       if (streamed) mapped.close();
     }
   }

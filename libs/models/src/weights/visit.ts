@@ -71,6 +71,13 @@ export class Visit implements LayerWeights {
     return found;
   }
 
+  /** A matrix for the activations to be multiplied by: converted where it cannot be as it is stored. */
+  multiplied(name: string): Tensor {
+    const { matrix, activation } = this.#types;
+    const stored = this.stored(name);
+    return stored.dtype === matrix ? stored : this.#as(this.#fullName(name), activation);
+  }
+
   stored(name: string): Tensor {
     return this.#mapped.get(this.#fullName(name));
   }

@@ -42,11 +42,13 @@ export class WarmWorker {
     return this.#process?.pid;
   }
 
+  /** Is nothing being answered, and does nothing wait? */
+  get idle(): boolean {
+    return this.#current === undefined && this.#waiting.length === 0;
+  }
+
   call(options: WarmCallOptions): WarmCall {
-    if (this.#closed)
-      throw new EmlocError('UNAVAILABLE', 'SERVICE_STOPPING', 'the service is stopping', {
-        mend: 'try again',
-      });
+    if (this.#closed) throw stopping();
     if (this.#waiting.length >= this.#options.maxQueued) {
       throw new EmlocError('RESOURCE_EXHAUSTED', 'QUEUE_FULL', `${this.#waiting.length} calls wait already`, {
         mend: 'try again in a moment',
@@ -139,5 +141,5 @@ export class WarmWorker {
 const isReaderGone = (error: unknown): boolean =>
   error instanceof EmlocError && error.reason === 'READER_GONE';
 
-const stopping = (): EmlocError =>
+export const stopping = (): EmlocError =>
   new EmlocError('UNAVAILABLE', 'SERVICE_STOPPING', 'the service is stopping', { mend: 'try again' });

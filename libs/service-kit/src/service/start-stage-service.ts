@@ -13,12 +13,17 @@ import {
   type Logger,
   type ServiceName,
 } from '@emloc/mesh';
-import { OperationManager, WarmWorker, type KindOptions } from '@emloc/operations';
+import { OperationManager, WarmPool, WarmWorker, type KindOptions } from '@emloc/operations';
 import { operationService } from '../operations/operation-service.ts';
 import { operationToProto } from '../operations/to-proto.ts';
 import { sourceResolver, type SourceResolver } from '../requests/sources.ts';
 import { announceReady } from './announce.ts';
 import { loadServiceConfig, type ServiceConfig } from './environment.ts';
+
+/** Each holds a model. */
+const maxHolders = 2;
+/** A model is loaded again after so long without a call. */
+const holderIdleMs = 120_000;
 
 export interface StageContext {
   readonly config: ServiceConfig;
@@ -26,6 +31,8 @@ export interface StageContext {
   readonly manager: OperationManager;
   /** One process for calls too small to have their own. */
   readonly warm: WarmWorker;
+  /** Processes that keep what a call loaded for the next one with the same key: a model. */
+  readonly holders: WarmPool;
   readonly sources: SourceResolver;
   /** Starts an operation and answers with it, as `StartXResponse` holds it. */
   start(id: string, kind: string, request: object): Promise<{ readonly operation: object }>;
@@ -68,6 +75,7 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
     env,
   });
   const warm = new WarmWorker({ worker, env });
+  const holders = new WarmPool({ worker, env, maxProcesses: maxHolders, idleMs: holderIdleMs });
   const store = new ArtifactStore(config.storeDir);
   const sources = sourceResolver(config.modelRoots, async (digest) =>
     isDigest(digest) && (await store.has(digest)) ? store.path(digest) : undefined,
@@ -77,6 +85,7 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
     logger,
     manager,
     warm,
+    holders,
     sources,
     async start(id, kind, request) {
       const operation = await manager.start({ id, kind, request, traceparent: currentTraceparent() });
@@ -100,7 +109,7 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
     logger,
   });
   stopOnSignals(server, async () => {
-    await Promise.all([manager.close(), warm.close()]);
+    await Promise.all([manager.close(), warm.close(), holders.close()]);
   });
   const recovered = await manager.recover();
   if (recovered.length > 0) logger.info({ operations: recovered }, 'taken over');

@@ -1,0 +1,125 @@
+/** Generation in its process: messages of emloc.inference.v1, one a token. */
+import { predictPeak, variantLinears, type AdapterDirectory } from '@emloc/emloc';
+import { halfPrecision, startEngine } from '@emloc/engine';
+import { messageCodec } from '@emloc/mesh/contracts';
+import {
+  cacheBytesOf,
+  DEFAULT_CACHE_BYTES,
+  endOfTextIds,
+  generate,
+  loadTokenizer,
+  PREFILL_TOKENS,
+  type FinishReason,
+  type GeneratedToken,
+  type ModelDirectory,
+} from '@emloc/models';
+import type { WorkerContext } from '@emloc/operations';
+import { assertWithinBudget, predictionOf } from '@emloc/service-kit/worker';
+import type { GenerationRequest } from './generation-request.ts';
+import { HeldModel } from './held-model.ts';
+import { noTokenizer, promptIds, PromptText } from './prompt-text.ts';
+import { checkAdapter, checkModel } from './weights.ts';
+
+/** Of this process. */
+const held = new HeldModel();
+
+const finishReasons: Readonly<Record<FinishReason, string>> = {
+  eos: 'FINISH_REASON_END_OF_TEXT',
+  stop: 'FINISH_REASON_STOP',
+  length: 'FINISH_REASON_MAX_NEW_TOKENS',
+  context: 'FINISH_REASON_CONTEXT_LENGTH',
+};
+
+export async function generateText(request: GenerationRequest, context: WorkerContext): Promise<object> {
+  const { options, prompts } = request;
+  const model = checkModel(request.weights);
+  const directories = request.adapters.map(({ path }) => checkAdapter(path, model));
+  const tokenizer = loadTokenizer(model.dir);
+  if (tokenizer === undefined && options.stop.length > 0) throw noTokenizer('options.stop');
+  const ids = promptIds(prompts, model, tokenizer);
+  const texts = prompts.map((prompt, i) => new PromptText(prompt, ids[i]!, tokenizer, options));
+  const keepConverted = chooseConversion(request, model, directories, ids);
+  await startEngine();
+  const source = held.weights(model, {
+    mode: request.weightLoading,
+    computeDtype: request.precision,
+    keepConverted,
+  });
+  const adapters = held.adapters(directories, model);
+  const codec = messageCodec('emloc.inference.v1.GenerateResponse');
+  const newTokens = prompts.map(() => 0);
+  const answer = async (token: GeneratedToken): Promise<'stop' | undefined> => {
+    const { prompt, id, logProbability } = token;
+    const { text, stopped } = texts[prompt]!.push(token);
+    newTokens[prompt]! += 1;
+    const finish = stopped ? 'stop' : token.finish;
+    const message = {
+      prompt,
+      text,
+      ids: [id],
+      logProbabilities: logProbability === undefined ? [] : [logProbability],
+      ...(finish && {
+        finishReason: finishReasons[finish],
+        usage: { promptTokens: ids[prompt]!.length, newTokens: newTokens[prompt] },
+      }),
+    };
+    await context.output.write(codec.encode(message));
+    return stopped ? 'stop' : undefined;
+  };
+  await generate(
+    source,
+    variantLinears(source, [undefined, ...adapters]),
+    prompts.map(({ adapter }, i) => ({ ids: ids[i]!, variant: adapter === undefined ? 0 : adapter + 1 })),
+    {
+      maxNewTokens: options.maxNewTokens,
+      eosTokenIds: options.ignoreEos ? [] : endOfTextIds(model),
+      sampling: options,
+      logProbabilities: options.logProbabilities,
+      afterLayer: () => context.yield(),
+      onToken: answer,
+    },
+  );
+  return {};
+}
+
+/**
+ * Held against the budget. Weights that must be converted to be multiplied are converted once, and not for each token,
+ * where they are resident and that fits.
+ */
+function chooseConversion(
+  request: GenerationRequest,
+  model: ModelDirectory,
+  directories: readonly AdapterDirectory[],
+  ids: readonly (readonly number[])[],
+): boolean {
+  const { memoryBudgetBytes, options, weightLoading } = request;
+  const longest = ids.reduce((most, { length }) => Math.max(most, length), 0);
+  const total = ids.reduce((sum, { length }) => sum + length, 0);
+  const tokens = Math.min(longest + options.maxNewTokens, model.config.maxPositionEmbeddings);
+  const one = cacheBytesOf(model, 1, tokens);
+  const cache = Math.max(one, Math.min(ids.length * one, DEFAULT_CACHE_BYTES));
+  const prediction = (keepsConverted: boolean) =>
+    predictionOf(
+      predictPeak('generation', {
+        model,
+        convertsWeights: request.precision === 'f32' || halfPrecision() === 'cast',
+        keepsConverted,
+        resident: weightLoading === 'resident',
+        microBatchTokens: Math.max(longest, Math.min(total, PREFILL_TOKENS)),
+        sequenceTokens: longest,
+        labelledTokens: ids.length,
+        keyValueCacheBytes: cache,
+        adapterBytes: directories.reduce((sum, { file }) => sum + file.fileBytes, 0),
+      }),
+      memoryBudgetBytes,
+    );
+  const keeps = prediction(true);
+  const fits = memoryBudgetBytes === undefined || keeps.peakResidentBytes <= memoryBudgetBytes;
+  if (weightLoading === 'resident' && fits) return true;
+  assertWithinBudget(prediction(false), () =>
+    weightLoading === 'resident'
+      ? 'stream the weights (weight_loading), or ask for fewer prompts or tokens'
+      : 'ask for fewer prompts or tokens',
+  );
+  return false;
+}
