@@ -11,18 +11,21 @@ export interface DecoderLinear {
   readonly outFeatures: number;
   /** Full name of the first linear with the same input; they share one Gram matrix. */
   readonly inputGroup: string;
+  /** The checkpoint holds the weight as in × out. */
+  readonly transposed: boolean;
 }
 
 /** All of them, layer by layer in order of use. */
 export function decoderLinears({ config, architecture }: ModelOf): DecoderLinear[] {
   return Array.from({ length: config.numLayers }, (_, layer) =>
-    architecture.linears(config, layer).map(({ name, inFeatures, outFeatures, inputGroup }) => ({
+    architecture.linears(config, layer).map(({ name, inFeatures, outFeatures, inputGroup, transposed }) => ({
       module: architecture.moduleName(layer, name),
       layer,
       name,
       inFeatures,
       outFeatures,
       inputGroup: architecture.moduleName(layer, inputGroup),
+      transposed: transposed === true,
     })),
   ).flat();
 }

@@ -8,6 +8,8 @@ export interface LoraModule {
   readonly name: string;
   readonly inFeatures: number;
   readonly outFeatures: number;
+  /** The checkpoint holds the linear's weight as in × out (A and B are as of any other). */
+  readonly transposed: boolean;
   /** First number of A (r × inFeatures) and of B (outFeatures × r). */
   readonly aOffset: number;
   readonly bOffset: number;
@@ -22,11 +24,11 @@ export interface LoraLayout {
 
 export function loraLayout(linears: readonly DecoderLinear[], r: number): LoraLayout {
   let size = 0;
-  const modules = linears.map(({ module, layer, name, inFeatures, outFeatures }) => {
+  const modules = linears.map(({ module, layer, name, inFeatures, outFeatures, transposed }) => {
     const aOffset = size;
     const bOffset = aOffset + r * inFeatures;
     size = bOffset + outFeatures * r;
-    return { module, layer, name, inFeatures, outFeatures, aOffset, bOffset };
+    return { module, layer, name, inFeatures, outFeatures, transposed, aOffset, bOffset };
   });
   return { r, modules, size };
 }

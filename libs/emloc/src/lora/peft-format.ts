@@ -14,6 +14,8 @@ export interface PeftSettings {
   readonly loraDropout: number;
   readonly targetModules: string | readonly string[];
   readonly baseModel: string;
+  /** Do the checkpoint's linears lie as in × out (GPT-2)? PEFT transposes what it merges then (false). */
+  readonly fanInFanOut?: boolean;
 }
 
 /** All fields that PEFT writes, with its defaults, sorted as it sorts them. */
@@ -29,7 +31,7 @@ export function peftConfig(settings: PeftSettings): Record<string, unknown> {
     ensure_weight_tying: false,
     eva_config: null,
     exclude_modules: null,
-    fan_in_fan_out: false,
+    fan_in_fan_out: settings.fanInFanOut ?? false,
     inference_mode: true,
     init_lora_weights: true,
     kasa_config: null,
@@ -72,10 +74,13 @@ const readSchema = z.looseObject({
   base_model_name_or_path: z.string().nullish(),
 });
 
-/** What would change the adapter's meaning if it were passed over; `plain` says when it is as we need it. */
+/**
+ * What would change the adapter's meaning if it were passed over; `plain` says when it is as we need it. `fan_in_fan_out`
+ * would not: A and B are the same, and the checkpoint tells how its weights lie.
+ */
 const refused: readonly { field: string; plain: (value: unknown) => boolean }[] = [
   { field: 'bias', plain: (value) => value === 'none' },
-  ...['use_dora', 'use_rslora', 'use_qalora', 'lora_bias', 'fan_in_fan_out'].map((field) => ({
+  ...['use_dora', 'use_rslora', 'use_qalora', 'lora_bias'].map((field) => ({
     field,
     plain: (value: unknown) => value === false,
   })),

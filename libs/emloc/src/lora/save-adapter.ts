@@ -23,7 +23,12 @@ export async function saveAdapter(
 ): Promise<void> {
   const { settings, layout } = adapter;
   const targets = targetModulesForPeft(layout.modules, settings.targetModules);
-  const config = peftConfig({ ...settings, targetModules: targets, baseModel: options.baseModel });
+  const config = peftConfig({
+    ...settings,
+    targetModules: targets,
+    baseModel: options.baseModel,
+    fanInFanOut: layout.modules.some(({ transposed }) => transposed),
+  });
   const values = toFloat32Array(adapter.parameters);
   const part = (name: string, shape: readonly [number, number], offset: number) => ({
     name,

@@ -10,6 +10,7 @@ const linears: DecoderLinear[] = [0, 1].flatMap((layer) =>
     inFeatures: 4,
     outFeatures: 4,
     inputGroup: '',
+    transposed: false,
   })),
 );
 const chosen = (target: string | string[]) => selectTargets(linears, target).map(({ module }) => module);

@@ -10,6 +10,7 @@ const linear = (module: string, outFeatures: number, inFeatures: number): Decode
   inFeatures,
   outFeatures,
   inputGroup: module,
+  transposed: false,
 });
 const q = 'model.layers.0.self_attn.q_proj';
 const up = 'model.layers.0.mlp.up_proj';

@@ -1,17 +1,15 @@
-/** What tests share: the tiny golden model, its numbers, and small comparisons. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+/** What tests share: the golden fixtures and small comparisons. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toFloat64Array, type Tensor } from '@emloc/engine';
-import type { TokenRow } from '@emloc/models';
+import { supportedModelTypes, type TokenRow } from '@emloc/models';
 import { readSafetensorsHeader, readTensorBytes, type SafetensorsFile } from '@emloc/tensor-stream';
 import { onTestFinished } from 'vitest';
 import type { TrainingPlan } from '../training/training-plan.ts';
 
-export const tinyLlama = fileURLToPath(new URL('../../../../tests/fixtures/tiny-llama', import.meta.url));
-
-const json = <T>(name: string): T => JSON.parse(readFileSync(join(tinyLlama, name), 'utf8')) as T;
+const fixtures = fileURLToPath(new URL('../../../../tests/fixtures', import.meta.url));
 
 export interface Trajectory {
   readonly hyperparameters: {
@@ -52,39 +50,77 @@ export interface Golden {
   >;
 }
 
-export const goldenJson = (): Golden => json('golden.json');
+/** A folder of golden numbers (tests/reference/make_golden.py): a tiny model, data, and what must come of them. */
+export class GoldenFixture {
+  readonly name: string;
+  readonly dir: string;
+  readonly expected: Golden;
+  #file: SafetensorsFile | undefined;
 
-let goldenFile: SafetensorsFile | undefined;
+  constructor(name: string) {
+    this.name = name;
+    this.dir = join(fixtures, name);
+    this.expected = this.#json('golden.json');
+  }
 
-/** A golden f32 tensor by name. */
-export function golden(name: string): Float32Array {
-  goldenFile ??= readSafetensorsHeader(join(tinyLlama, 'golden.safetensors'));
-  return new Float32Array(readTensorBytes(goldenFile, name).buffer as ArrayBuffer);
+  /** A golden f32 tensor by name. */
+  tensor(name: string): Float32Array {
+    this.#file ??= readSafetensorsHeader(join(this.dir, 'golden.safetensors'));
+    return new Float32Array(readTensorBytes(this.#file, name).buffer as ArrayBuffer);
+  }
+
+  calibrationRows(): TokenRow[] {
+    return this.#json<{ sequences: number[][] }>('calib.json').sequences.map((inputIds) => ({ inputIds }));
+  }
+
+  probe(): TokenRow {
+    return { inputIds: this.#json<{ ids: number[] }>('probe.json').ids };
+  }
+
+  trainBatches(): TokenRow[][] {
+    return this.#json<{ batches: { ids: number[]; labels: number[] }[][] }>('train.json').batches.map(
+      (batch) => batch.map(({ ids, labels }) => ({ inputIds: ids, labels })),
+    );
+  }
+
+  /** Step s trains on batch s mod 5, in micro-batches of so many rows. */
+  plan(microBatchSize = 4): TrainingPlan {
+    const batches = this.trainBatches();
+    return {
+      stepsPerEpoch: batches.length,
+      batchAt: (step) => {
+        const rows = batches[step % batches.length] ?? [];
+        return Array.from({ length: Math.ceil(rows.length / microBatchSize) }, (_, i) =>
+          rows.slice(i * microBatchSize, (i + 1) * microBatchSize),
+        );
+      },
+    };
+  }
+
+  #json<T>(name: string): T {
+    return JSON.parse(readFileSync(join(this.dir, name), 'utf8')) as T;
+  }
 }
 
-export const calibrationRows = (): TokenRow[] =>
-  json<{ sequences: number[][] }>('calib.json').sequences.map((inputIds) => ({ inputIds }));
-
-export const probe = (): TokenRow => ({ inputIds: json<{ ids: number[] }>('probe.json').ids });
-
-export const trainBatches = (): TokenRow[][] =>
-  json<{ batches: { ids: number[]; labels: number[] }[][] }>('train.json').batches.map((batch) =>
-    batch.map(({ ids, labels }) => ({ inputIds: ids, labels })),
-  );
-
-/** Step s trains on batch s mod 5, in micro-batches of so many rows. */
-export function goldenPlan(microBatchSize = 4): TrainingPlan {
-  const batches = trainBatches();
-  return {
-    stepsPerEpoch: batches.length,
-    batchAt: (step) => {
-      const rows = batches[step % batches.length] ?? [];
-      return Array.from({ length: Math.ceil(rows.length / microBatchSize) }, (_, i) =>
-        rows.slice(i * microBatchSize, (i + 1) * microBatchSize),
-      );
-    },
+/** Names of those whose architecture is known. */
+export const goldenFixtures: readonly string[] = readdirSync(fixtures).filter((name) => {
+  if (!existsSync(join(fixtures, name, 'golden.json'))) return false;
+  const config = JSON.parse(readFileSync(join(fixtures, name, 'config.json'), 'utf8')) as {
+    model_type: string;
   };
-}
+  return supportedModelTypes().includes(config.model_type);
+});
+
+const llama = new GoldenFixture('tiny-llama');
+
+/** The one that most tests use, and its parts. */
+export const tinyLlama = llama.dir;
+export const goldenJson = (): Golden => llama.expected;
+export const golden = (name: string): Float32Array => llama.tensor(name);
+export const calibrationRows = (): TokenRow[] => llama.calibrationRows();
+export const probe = (): TokenRow => llama.probe();
+export const trainBatches = (): TokenRow[][] => llama.trainBatches();
+export const goldenPlan = (microBatchSize = 4): TrainingPlan => llama.plan(microBatchSize);
 
 /** max|a − b| / max|b| */
 export function maxRelative(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -110,6 +146,7 @@ export function frobenius(a: ArrayLike<number>, b: ArrayLike<number>): number {
 export function worstRelative(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let worst = 0;
   for (let i = 0; i < b.length; i += 1) {
+    if (a[i] === b[i]) continue; // also where both are 0
     worst = Math.max(worst, Math.abs((a[i] ?? NaN) - (b[i] ?? NaN)) / Math.abs(b[i] ?? 0));
   }
   return worst;

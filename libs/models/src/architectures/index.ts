@@ -2,9 +2,10 @@
 import { EmlocError } from '@emloc/errors';
 import type { Architecture } from '../types.ts';
 import { defineArchitecture } from './define.ts';
+import { gpt2 } from './gpt2/index.ts';
 import { llama } from './llama/index.ts';
 
-export const architectures: readonly Architecture[] = [defineArchitecture(llama)];
+export const architectures: readonly Architecture[] = [defineArchitecture(gpt2), defineArchitecture(llama)];
 
 /** Model types that can be opened, for messages and help texts. */
 export const supportedModelTypes = (): string[] => architectures.flatMap((a) => [...a.modelTypes]).sort();

@@ -4,9 +4,10 @@
  *   dx = r · (g − x · r² · mean(g · x)),  g = dy · w
  * The weight is not trained, so it has no gradient. Gemma stores w − 1.
  */
-import { add, fill, matmul, mul, rsqrt, square, sub, tidy, type Tensor } from '@emloc/engine';
+import { add, mul, rsqrt, square, sub, tidy, type Tensor } from '@emloc/engine';
 import type { ModelConfig } from '../types.ts';
 import type { Norm } from './parts.ts';
+import { rowMean } from './row-mean.ts';
 
 export interface RmsNormed {
   /** [N, D] */
@@ -48,9 +49,3 @@ export const rmsNormOf = <C extends ModelConfig & { readonly rmsNormEps: number 
   forward: (x, weights, { rmsNormEps }) => rmsNorm(x, weights.tensor(name), rmsNormEps, plusOne),
   backward: (x, dy, { inverse }, weights) => rmsNormBackward(x, dy, weights.tensor(name), inverse, plusOne),
 });
-
-/** x [N, D] → [N, 1]. As a product, which TensorFlow does four times as fast as its reduction. */
-const rowMean = (x: Tensor): Tensor => {
-  const width = x.shape[1]!;
-  return matmul(x, fill([width, 1], 1 / width, x.dtype));
-};

@@ -1,18 +1,29 @@
 /** What tests share: the tiny golden model, its numbers, and small comparisons. */
 import { tensor, toFloat64Array, type Tensor } from '@emloc/engine';
 import { readSafetensorsHeader, readTensorBytes } from '@emloc/tensor-stream';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { supportedModelTypes } from '../architectures/index.ts';
 
 export const tinyLlama = fileURLToPath(new URL('../../../../tests/fixtures/tiny-llama', import.meta.url));
 
-export const fixtureJson = <T>(name: string): T =>
-  JSON.parse(readFileSync(join(tinyLlama, name), 'utf8')) as T;
+export const fixtureJson = <T>(name: string, dir = tinyLlama): T =>
+  JSON.parse(readFileSync(join(dir, name), 'utf8')) as T;
+
+const fixtures = dirname(tinyLlama);
+
+/** Directories of golden numbers (tests/reference/make_golden.py) whose architecture is known. */
+export const goldenFixtures: readonly string[] = readdirSync(fixtures)
+  .filter((name) => existsSync(join(fixtures, name, 'golden.json')))
+  .map((name) => join(fixtures, name))
+  .filter((dir) =>
+    supportedModelTypes().includes(fixtureJson<{ model_type: string }>('config.json', dir).model_type),
+  );
 
 /** A golden f32 tensor by name. */
-export const golden = (name: string): { values: Float32Array; shape: readonly number[] } => {
-  const file = readSafetensorsHeader(join(tinyLlama, 'golden.safetensors'));
+export const golden = (name: string, dir = tinyLlama): { values: Float32Array; shape: readonly number[] } => {
+  const file = readSafetensorsHeader(join(dir, 'golden.safetensors'));
   const bytes = readTensorBytes(file, name);
   return {
     values: new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4),
