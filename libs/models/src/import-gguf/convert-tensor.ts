@@ -36,12 +36,15 @@ export function* convertTensor(tensor: GgufTensor, target: TensorTarget, to: Con
     readWhole(to, tensor, bytes, tensor.begin + bytesOf(row * rowElements));
     const values = tensor.type.dequantize(bytes);
     checkFinite(values, tensor, to);
-    const stored = round(reorder(values, rowElements, target), tensor, to);
+    const stored = round(reorder(added(values, target.add), rowElements, target), tensor, to);
     to.writer.write(target.name, stored, written);
     written += stored.byteLength;
     yield bytes.length;
   }
 }
+
+const added = (values: Float32Array, add: number | undefined): Float32Array =>
+  add === undefined ? values : values.map((x) => x + add);
 
 function reorder(
   values: Float32Array,

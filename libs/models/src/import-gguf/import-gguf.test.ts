@@ -240,7 +240,7 @@ const refused: [string, () => string, RegExp][] = [
         ...tensorsOf('F32'),
         { name: 'blk.0.ssm_in.weight', type: 0, shape: [8], bytes: new Uint8Array(32) },
       ]),
-    /ssm_in.weight, which no Llama/,
+    /ssm_in.weight, which no plain llama/,
   ],
   ['numbers that are none', () => writeGguf(metadata, nan), /blk.1.ffn_up.weight with the number NaN/],
   [

@@ -1,7 +1,9 @@
 /** Which GGUF architectures are imported. Adding one is adding a file that fits `GgufArchitecture`, and its line here. */
 import { unsupported } from '../errors.ts';
 import type { GgufFile, GgufTensor } from '../read-gguf.ts';
+import { gemma3 } from './gemma3.ts';
 import { llama } from './llama.ts';
+import { qwen2, qwen3 } from './qwen.ts';
 
 /** Where a tensor goes, and in which order of rows. */
 export interface TensorTarget {
@@ -12,6 +14,8 @@ export interface TensorTarget {
   readonly groupRows?: number;
   /** Which row of the GGUF group is row `row` of the result. */
   readonly rowOf?: (row: number) => number;
+  /** Added to every number. */
+  readonly add?: number;
 }
 
 export interface GgufArchitecture {
@@ -23,7 +27,7 @@ export interface GgufArchitecture {
   target(tensor: GgufTensor, file: GgufFile, fileName: string): TensorTarget | undefined;
 }
 
-const architectures: readonly GgufArchitecture[] = [llama];
+const architectures: readonly GgufArchitecture[] = [llama, qwen2, qwen3, gemma3];
 
 export function ggufArchitecture(file: GgufFile, fileName: string): GgufArchitecture {
   const name = file.metadata.text('general.architecture');

@@ -21,23 +21,24 @@ export type RopeScalingConfig = Llama3Scaling | { readonly rope_type: 'linear'; 
 export function ropeScaling(
   file: GgufFile,
   fileName: string,
+  prefix: string,
   factorsTensor: string,
   theta: number,
   headDim: number,
 ): RopeScalingConfig | undefined {
   const { metadata, tensors } = file;
-  const type = metadata.optionalText('llama.rope.scaling.type') ?? 'none';
+  const type = metadata.optionalText(`${prefix}.rope.scaling.type`) ?? 'none';
   const linear =
-    metadata.optionalNumber('llama.rope.scaling.factor') ??
-    metadata.optionalNumber('llama.rope.scale_linear');
+    metadata.optionalNumber(`${prefix}.rope.scaling.factor`) ??
+    metadata.optionalNumber(`${prefix}.rope.scale_linear`);
   const factors = tensors.get(factorsTensor);
   if (factors) return llama3Scaling(fileName, readFactors(file, factors), theta, headDim);
-  if (type === 'linear' || (type === 'none' && metadata.optionalNumber('llama.rope.scale_linear'))) {
+  if (type === 'linear' || (type === 'none' && metadata.optionalNumber(`${prefix}.rope.scale_linear`))) {
     return linear === undefined || linear === 1 ? undefined : { rope_type: 'linear', factor: linear };
   }
   if (type === 'none') return undefined;
   const mend = 'import the model without long-context scaling, or from its Hugging Face directory';
-  throw unsupported(fileName, `scales its positions by ${type}`, 'llama.rope.scaling.type', type, mend);
+  throw unsupported(fileName, `scales its positions by ${type}`, `${prefix}.rope.scaling.type`, type, mend);
 }
 
 function llama3Scaling(
