@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
 export type MetadataEntry =
-  string | number | boolean | { float: number } | readonly string[] | readonly number[];
+  | string
+  | number
+  | boolean
+  | { float: number }
+  | { floats: readonly number[] }
+  | readonly string[]
+  | readonly number[];
 
 export interface WrittenTensor {
   readonly name: string;
@@ -45,6 +51,8 @@ function entry(value: MetadataEntry): Buffer {
   if (typeof value === 'boolean') return Buffer.concat([u32(7), Buffer.from([value ? 1 : 0])]);
   if (typeof value === 'number') return Buffer.concat([u32(4), u32(value)]);
   if ('float' in value) return Buffer.concat([u32(6), f32(value.float)]);
+  if ('floats' in value)
+    return Buffer.concat([u32(9), u32(6), u64(value.floats.length), ...value.floats.map(f32)]);
   const texts = typeof value[0] === 'string';
   const items = value.map((item) => (typeof item === 'string' ? text(item) : u32(item)));
   return Buffer.concat([u32(9), u32(texts ? 8 : 5), u64(value.length), ...items]);

@@ -44,6 +44,11 @@ const llama3: PreTokenizer = {
   addBosByDefault: true,
 };
 
+const qwen2: PreTokenizer = {
+  normalizer: { type: 'NFC' },
+  preTokenizer: sequence(split(wordsAndDigits(String.raw`\p{N}`)), byteLevel(false)),
+};
+
 const known: Readonly<Record<string, PreTokenizer>> = {
   // Files from before the name existed; llama.cpp falls back to much the same.
   default: gpt2,
@@ -53,10 +58,8 @@ const known: Readonly<Record<string, PreTokenizer>> = {
   'llama-bpe': llama3,
   'llama-v3': llama3,
   llama3,
-  qwen2: {
-    normalizer: { type: 'NFC' },
-    preTokenizer: sequence(split(wordsAndDigits(String.raw`\p{N}`)), byteLevel(false)),
-  },
+  qwen2,
+  'deepseek-r1-qwen': qwen2,
 };
 
 export function preTokenizerOf(name: string, fileName: string): PreTokenizer {

@@ -3,6 +3,7 @@ import { damaged, unsupported } from '../errors.ts';
 import type { GgufMetadata } from '../metadata.ts';
 import { bpeTokenizer } from './bpe-tokenizer.ts';
 import { preTokenizerOf } from './pre-tokenizers.ts';
+import { sentencePieceTokenizer } from './sentencepiece-tokenizer.ts';
 
 export interface TokenizerFiles {
   readonly files: Readonly<Record<string, object>>;
@@ -15,8 +16,9 @@ export function tokenizerFiles(
   fileName: string,
 ): TokenizerFiles {
   const model = metadata.text('tokenizer.ggml.model');
-  if (model !== 'gpt2') {
-    const mend = 'import a model with a byte-level BPE tokenizer (gpt2), or use its Hugging Face directory';
+  if (model !== 'gpt2' && model !== 'llama') {
+    const mend =
+      'import a model with a byte-level BPE (gpt2) or SentencePiece BPE (llama) tokenizer, or use its Hugging Face directory';
     throw unsupported(fileName, `has a tokenizer of the kind ${model}`, 'tokenizer.ggml.model', model, mend);
   }
   const tokens = metadata.texts('tokenizer.ggml.tokens');
@@ -27,8 +29,12 @@ export function tokenizerFiles(
     throw damaged(fileName, `has ${key} ${found}, beyond its ${tokens.length} tokens`, key, `${found}`);
   };
   const [bos, eos, unknown, padding] = [id('bos'), id('eos'), id('unknown'), id('padding')];
-  const pre = preTokenizerOf(metadata.optionalText('tokenizer.ggml.pre') ?? 'default', fileName);
-  const addBos = metadata.optionalFlag('tokenizer.ggml.add_bos_token') ?? pre.addBosByDefault ?? false;
+  const pre =
+    model === 'gpt2'
+      ? preTokenizerOf(metadata.optionalText('tokenizer.ggml.pre') ?? 'default', fileName)
+      : undefined;
+  const addBos =
+    metadata.optionalFlag('tokenizer.ggml.add_bos_token') ?? pre?.addBosByDefault ?? model === 'llama';
   const addEos = metadata.optionalFlag('tokenizer.ggml.add_eos_token') ?? false;
   const around = { before: addBos ? bos : undefined, after: addEos ? eos : undefined };
   const name = (of: number | undefined): string | null => (of === undefined ? null : tokens[of]!);
@@ -40,7 +46,10 @@ export function tokenizerFiles(
   return {
     tokenIds,
     files: {
-      'tokenizer.json': bpeTokenizer(metadata, pre, around, fileName),
+      'tokenizer.json':
+        pre === undefined
+          ? sentencePieceTokenizer(metadata, around, unknown, fileName)
+          : bpeTokenizer(metadata, pre, around, fileName),
       'tokenizer_config.json': {
         tokenizer_class: 'PreTrainedTokenizerFast',
         bos_token: name(bos),
