@@ -16,7 +16,10 @@ import type { ModelDirectory } from '@emloc/models';
 import type { TrainingRequest } from './requests.ts';
 
 /** Refuses what does not fit, before the engine is started; gives the options as the adapter to start from has them. */
-export function checkAdapter(request: TrainingRequest, model: ModelDirectory): TrainingOptions {
+export function checkAdapter(
+  request: Pick<TrainingRequest, 'options' | 'adapterInit' | 'givesLora'>,
+  model: ModelDirectory,
+): TrainingOptions {
   const { options, adapterInit } = request;
   const linears = decoderLinears(model);
   if (adapterInit === undefined) {

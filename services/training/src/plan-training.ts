@@ -2,6 +2,7 @@
 import { decoderLinears, loraLayout, predictPeak, selectTargets } from '@emloc/emloc';
 import { openModel } from '@emloc/models';
 import { digestOf, loadRows, openStore } from '@emloc/service-kit/worker';
+import { checkAdapter } from './adapter.ts';
 import { batchesOf } from './batches.ts';
 import { memorySpec, predictTraining } from './predict.ts';
 import type { PlanRequest } from './requests.ts';
@@ -9,8 +10,9 @@ import type { PlanRequest } from './requests.ts';
 /** Fields as in emloc.training.v1.PlanTrainingResponse. */
 export async function planTraining(request: PlanRequest): Promise<object> {
   const store = openStore();
-  const { dataset, evalDataset, options } = request;
+  const { dataset, evalDataset } = request;
   const model = openModel(request.model);
+  const options = checkAdapter(request, model);
   const targets = selectTargets(decoderLinears(model), options.targetModules);
   const training = await loadRows(dataset, model, 'every');
   const evaluation = evalDataset === undefined ? undefined : await loadRows(evalDataset, model, 'some');

@@ -34,6 +34,8 @@ export interface PlanRequest {
   readonly dataset: DatasetRequest;
   readonly evalDataset: DatasetRequest | undefined;
   readonly options: TrainingOptions;
+  readonly givesLora: boolean;
+  readonly adapterInit: string | undefined;
 }
 
 const schedulers = {
@@ -72,6 +74,8 @@ export async function readPlan(request: Fields, sources: SourceResolver): Promis
     dataset: await readDataset(request.required('dataset'), sources),
     evalDataset: await readOptionalDataset(request.message('evalDataset'), sources),
     options: readOptions(request),
+    givesLora: request.has('lora'),
+    adapterInit: await readOptionalSource(request.message('adapterInit'), sources),
   };
 }
 

@@ -273,6 +273,16 @@ test('bad specifications are refused before a job exists, bad data when it is pl
   const outside = await jobs.wait('bad');
   expect(outside.status.state).toBe('JOB_STATE_FAILED');
   expect(errorOf(outside)).toMatchObject({ reason: 'PATH_OUTSIDE_ROOTS', field: 'model.path' });
+  // The fixture's adapter has rank 4: seen before anything is compressed.
+  const misfit = {
+    ...(specOf(8, 6) as { lora: object }),
+    adapterInit: { path: join(fixture, 'adapter-uncorrected') },
+    lora: { r: 8 },
+  };
+  await jobs.create('misfit', misfit);
+  const refused = await jobs.wait('misfit');
+  expect(errorOf(refused)).toMatchObject({ reason: 'ADAPTER_MISMATCH', field: 'lora_r' });
+  expect(stagesOf(refused)).toMatchObject({ plan: 'FAILED', compress: 'QUEUED' });
   await jobs.create('tight', specOf(9, 6, { memoryBudgetBytes: 50_000_000 }));
   const tight = await jobs.wait('tight');
   expect(errorOf(tight)).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'MEMORY_BUDGET_EXCEEDED' });

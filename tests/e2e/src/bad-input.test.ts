@@ -233,6 +233,7 @@ test('an adapter to start from that does not agree with r', async () => {
     '--adapter-init',
     'lora_r 4',
   );
+  await refuses(finetune({ '--adapter-init': adapter, '--lora-r': '8' }), 1, '--adapter-init', 'lora_r 4');
 });
 
 test('an output that exists and is not empty', async () => {

@@ -85,6 +85,49 @@ test('the job is known afterwards, its result can be fetched again, and it can b
   expect(gone.stderr).toContain('first');
 });
 
+interface LogLine {
+  readonly stage: string;
+  readonly step: number;
+  readonly loss: number;
+  readonly learning_rate: number;
+}
+const linesOf = (path: string): LogLine[] =>
+  readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as LogLine);
+
+test('--log and --adapter-init: every step of both stages, from an adapter that was trained before', async () => {
+  const init = join(tuned, 'adapter');
+  const log = work.path('log.jsonl');
+  const command = ['finetune', ...options.slice(0, -4), '--adapter-init', init];
+  await work.succeed(...command, '--output', work.path('further'), '--log', log);
+  const lines = linesOf(log);
+  expect(lines.map(({ stage, step }) => `${stage} ${step}`)).toEqual(
+    ['train', 'refine'].flatMap((stage) => [1, 2, 3, 4].map((step) => `${stage} ${step}`)),
+  );
+  expect(Object.keys(lines[0] ?? {})).toEqual([
+    ...['stage', 'step', 'loss', 'grad_norm', 'learning_rate', 'tokens'],
+  ]);
+  // r and alpha are the adapter's, although their options' defaults are others.
+  const config = JSON.parse(readFileSync(work.path('further', 'adapter', 'adapter_config.json'), 'utf8'));
+  expect(config).toMatchObject({ r: 4, lora_alpha: 4 });
+
+  // Through a server, which gets the adapter and gives the log, with the same result; anew, what starts from zero has another.
+  const down = await work.up();
+  const { addresses } = JSON.parse(readFileSync(join(work.home, 'mesh.json'), 'utf8')) as {
+    addresses: { coordinator: string };
+  };
+  const far = work.path('far.jsonl');
+  const server = ['--server', addresses.coordinator];
+  await work.succeed(...command, '--output', work.path('far'), '--log', far, ...server);
+  expect(readFileSync(far)).toEqual(readFileSync(log));
+  const zero = work.path('zero.jsonl');
+  await work.succeed('finetune', ...options, '--output', work.path('zero'), '--log', zero);
+  expect(linesOf(zero)[0]?.loss).toBeGreaterThan(lines[0]?.loss ?? Infinity);
+  await down();
+});
+
 test.each([
   ['--ratio', '1'],
   ['--refine-steps', 'all'],

@@ -14,7 +14,14 @@ import {
 } from '../options/correction.ts';
 import { addOptions } from '../options/option.ts';
 import type { TypedTraining } from '../options/training-request.ts';
-import { batchOptions, evaluationOptions, loraOptions, optimizerOptions } from '../options/training.ts';
+import {
+  adapterInitOption,
+  batchOptions,
+  evaluationOptions,
+  logOption,
+  loraOptions,
+  optimizerOptions,
+} from '../options/training.ts';
 import { numberIn, oneOf, wholeNumber, wordOr } from '../options/values.ts';
 import { example, type DefineCommand } from '../program.ts';
 import { compressionMethods } from './compress.ts';
@@ -24,6 +31,8 @@ export interface FinetuneOptions extends TypedTraining {
   readonly data: string;
   readonly output: string;
   readonly overwrite: boolean;
+  readonly adapterInit?: string;
+  readonly log?: string;
   readonly id?: string;
   readonly ratio?: number;
   readonly ratios?: string;
@@ -53,6 +62,8 @@ export const define: DefineCommand = (command, start) => {
     },
     outputOption('directory to write'),
     overwriteOption,
+    adapterInitOption,
+    logOption('stage (train, refine), '),
     { flags: '--id <id>', says: 'name of the job (default: made up)' },
   ]);
   addOptions(command, 'Emulator', [
@@ -107,10 +118,10 @@ export const define: DefineCommand = (command, start) => {
       'emloc finetune --model ./SmolLM2-135M-Instruct --data train.jsonl --output ./tuned --ratio 0.5 --max-steps 120 --learning-rate 1e-3',
     ),
   );
-  command.action((options: FinetuneOptions) =>
+  command.action((options: FinetuneOptions, self) =>
     start(options, async (context) => {
       const { finetune } = await import('../jobs/finetune.ts');
-      await finetune(context, options);
+      await finetune(context, options, (name) => self.getOptionValueSource(name) === 'cli');
     }),
   );
 };

@@ -14,6 +14,7 @@ export interface ListOptions extends JobsOptions {
 }
 export interface ResumeOptions extends JobsOptions {
   readonly output?: string;
+  readonly log?: string;
   readonly overwrite: boolean;
 }
 
@@ -60,6 +61,7 @@ export const define: DefineCommand = (command, start) => {
     'emloc jobs resume ID',
     [
       { flags: '--output <dir>', says: 'where the result goes (default: where emloc finetune was told)' },
+      { flags: '--log <file>', says: 'where the training log goes (default: where emloc finetune was told)' },
       overwriteOption,
     ],
   );

@@ -2,7 +2,14 @@
 import { meshOptions, outputOption, overwriteOption } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
 import type { TypedTraining } from '../options/training-request.ts';
-import { batchOptions, evaluationOptions, loraOptions, optimizerOptions } from '../options/training.ts';
+import {
+  adapterInitOption,
+  batchOptions,
+  evaluationOptions,
+  logOption,
+  loraOptions,
+  optimizerOptions,
+} from '../options/training.ts';
 import { example, type DefineCommand } from '../program.ts';
 
 export interface TrainOptions extends TypedTraining {
@@ -33,14 +40,8 @@ export const define: DefineCommand = (command, start) => {
     },
     outputOption('PEFT adapter directory to write'),
     overwriteOption,
-    {
-      flags: '--adapter-init <dir>',
-      says: 'PEFT adapter to start from; r, alpha and modules must agree (default: drawn with the seed, B zero)',
-    },
-    {
-      flags: '--log <file>',
-      says: 'JSON lines to write, one a step: step, loss, grad_norm, learning_rate, tokens',
-    },
+    adapterInitOption,
+    logOption(),
     {
       flags: '--resume',
       says: 'go on with the training into this --output that was interrupted',

@@ -1,14 +1,15 @@
 /** The whole job as a command: checks, the job on the coordinator, its files and figures. */
 import { splitHeldOut } from '@emloc/datasets';
 import { EmlocError } from '@emloc/errors';
-import { checkData, checkModel, checkRatios, checkTargets } from '../checks/inputs.ts';
+import { checkData, checkModel, checkRatios } from '../checks/inputs.ts';
+import { checkLora } from '../checks/lora.ts';
 import { checkOutput } from '../checks/output.ts';
 import type { FinetuneOptions } from '../commands/finetune.ts';
 import type { CommandContext } from '../context.ts';
 import { fromHub } from '../models/from-hub.ts';
 import { newId } from '../operations/run-operation.ts';
 import { forgetRun, rememberRun } from '../operations/remembered-runs.ts';
-import { toLoraConfig, toTrainingOptions } from '../options/training-request.ts';
+import { toTrainingOptions } from '../options/training-request.ts';
 import { prepareRuntime } from '../session/prepare-runtime.ts';
 import { withSession, type Files } from '../session/session.ts';
 import { toCompressionOptions } from '../stages/compress.ts';
@@ -18,28 +19,40 @@ import type { FineTuneJobSpec } from '../wire/job.ts';
 import { followJob } from './follow-job.ts';
 import { finishJob } from './job-result.ts';
 
-export async function finetune(context: CommandContext, typed: FinetuneOptions): Promise<void> {
+export async function finetune(
+  context: CommandContext,
+  typed: FinetuneOptions,
+  isTyped: (option: string) => boolean,
+): Promise<void> {
   const { home, output } = context;
-  const place = checkOutput(typed.output, { kind: 'directory', overwrite: typed.overwrite });
+  const { overwrite } = typed;
+  const place = checkOutput(typed.output, { kind: 'directory', overwrite });
+  const log =
+    typed.log === undefined
+      ? undefined
+      : checkOutput(typed.log, { kind: 'file', overwrite, option: '--log' });
   checkId(typed.id);
   const options = await fromHub(context, typed);
-  const spec = await checkedSpec(options);
+  const spec = await checkedSpec(options, isTyped);
   if (options.server === undefined) await prepareRuntime(output);
   const id = options.id ?? newId('finetune');
   await withSession(context, options, async (session) => {
     const jobs = await session.connections.jobs();
-    rememberRun(home, place.path, id);
+    rememberRun(home, place.path, id, log?.path);
     await jobs.createFineTuneJob({ id, spec: await spec(session.files) });
     output.note(`job ${id}`);
     const end = await followJob(context, jobs, { id, onInterrupt: 'pause' });
-    if (end !== undefined) await finishJob(context, session, id, end, place);
+    if (end !== undefined) await finishJob(context, session, id, end, { output: place, log });
     forgetRun(home, place.path);
   });
 }
 
 /** Everything that was typed, looked at; the spec is made when the mesh is there to take its files. */
-async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => Promise<FineTuneJobSpec>> {
-  const { maxSeqLength, evalData, maxSteps, refineSteps } = options;
+async function checkedSpec(
+  options: FinetuneOptions,
+  isTyped: (option: string) => boolean,
+): Promise<(files: Files) => Promise<FineTuneJobSpec>> {
+  const { maxSeqLength, evalData, maxSteps, refineSteps, adapterInit } = options;
   // All steps exact is LoRA on the original, which needs no emulator.
   const allExact = refineSteps === 'all';
   if (!allExact && refineSteps !== undefined && maxSteps !== undefined && refineSteps > maxSteps) {
@@ -51,7 +64,7 @@ async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => 
   }
   const model = await checkModel('--model', options.model, options.server);
   const ratios = allExact ? { ratio: 1 } : await checkRatios(options, model, 0.5);
-  const targets = await checkTargets(options.targetModules, model);
+  const lora = await checkLora(options, model, isTyped);
   const { rows } = await checkData('--data', options.data, model, { maxSeqLength, labels: 'every' });
   if (evalData === undefined) checkHoldsOut(options.data, rows.length);
   else await checkData('--eval-data', evalData, model, { maxSeqLength, labels: 'some' });
@@ -61,13 +74,14 @@ async function checkedSpec(options: FinetuneOptions): Promise<(files: Files) => 
     evalDataset: evalData === undefined ? undefined : { source: await files.input(evalData), maxSeqLength },
     compression: toCompressionOptions(ratios, options.compressionMethod),
     calibration: { samples: options.samples, seed: options.seed },
-    lora: toLoraConfig(options, targets),
+    lora,
     training: toTrainingOptions(options),
     refineSteps: allExact ? undefined : refineSteps,
     refineLearningRate: options.refineLearningRate,
     correctionMethod: toCorrectionMethod(options.correctionMethod),
     maxCorrectionRatio: options.maxCorrectionRatio,
     memoryBudgetBytes: options.memoryBudget,
+    adapterInit: adapterInit === undefined ? undefined : await files.input(adapterInit),
   });
 }
 

@@ -16,22 +16,31 @@ import type { FineTuneJob, FineTuneJobEvent, FineTuneJobResult, JobStage } from 
 import { present } from '../wire/present.ts';
 import { stageObject, stageSeconds } from './job-object.ts';
 
+/** Where a job's files go; what has no place stays in the store. */
+export interface JobPlaces {
+  readonly output: OutputPlace | undefined;
+  readonly log: OutputPlace | undefined;
+}
+
 export type JobEnd = NonNullable<FineTuneJobEvent['stateChanged']>;
 
-/** Ends as the job ended: its result printed and at `place`, or its error thrown. */
+/** Ends as the job ended: its result printed and at its places, or its error thrown. */
 export async function finishJob(
   context: CommandContext,
   session: Session,
   id: string,
   end: JobEnd,
-  place: OutputPlace | undefined,
+  places: JobPlaces,
 ): Promise<void> {
   context.output.endProgress();
   if (end.state !== 'JOB_STATE_SUCCEEDED') throw endedOtherwise(id, end);
   const { job } = await (await session.connections.jobs()).getFineTuneJob({ id });
   const result = present(end.result, 'result');
-  if (place !== undefined) await writeOutput(place, (draft) => writeResult(session.files, result, draft));
-  printResult(context, job, result, place);
+  const { files } = session;
+  const { output, log } = places;
+  if (output !== undefined) await writeOutput(output, (draft) => writeResult(files, result, draft));
+  if (log !== undefined) await writeOutput(log, (draft) => files.fetch(present(result.log, 'log'), draft));
+  printResult(context, job, result, places);
 }
 
 /** Why a job gave no result, and how it goes on. */
@@ -60,14 +69,15 @@ function printResult(
   context: CommandContext,
   job: FineTuneJob,
   result: FineTuneJobResult,
-  place: OutputPlace | undefined,
+  { output, log }: JobPlaces,
 ): void {
   const { candidates, evaluation, chosen } = result;
   const { stages } = job.status;
   context.output.result(
     {
       job: job.id,
-      output: place?.path,
+      output: output?.path,
+      log: log?.path,
       chosen,
       candidates: candidates.map(candidateObject),
       evaluation: evaluation === null ? undefined : evaluationObject(evaluation),
@@ -86,7 +96,8 @@ function printResult(
           ['job', job.id],
           ['chosen', chosen],
           ...(evaluation === null ? [] : evaluationLines(evaluation)),
-          ...(place === undefined ? [] : ([['output', place.path]] as const)),
+          ...(output === undefined ? [] : ([['output', output.path]] as const)),
+          ...(log === undefined ? [] : ([['log', log.path]] as const)),
         ]),
       ].join('\n\n'),
   );

@@ -2,14 +2,14 @@
 import { checkOutput } from '../checks/output.ts';
 import type { JobsOptions, ListOptions, ResumeOptions } from '../commands/jobs.ts';
 import type { CommandContext } from '../context.ts';
-import { forgetRun, recallOutput } from '../operations/remembered-runs.ts';
+import { forgetRun, recallPlaces } from '../operations/remembered-runs.ts';
 import { pairs, table } from '../output/table.ts';
 import { prepareRuntime } from '../session/prepare-runtime.ts';
 import { withSession } from '../session/session.ts';
 import type { FineTuneJob } from '../wire/job.ts';
 import { followJob, hasStopped } from './follow-job.ts';
 import { isoTime, jobObject, stateName } from './job-object.ts';
-import { finishJob, stageTable } from './job-result.ts';
+import { finishJob, stageTable, type JobPlaces } from './job-result.ts';
 
 export async function listJobs(context: CommandContext, options: ListOptions): Promise<void> {
   await withSession(context, options, async ({ connections }) => {
@@ -65,11 +65,7 @@ export async function cancelJob(context: CommandContext, id: string, options: Jo
 
 /** Goes on to the end, and puts the result where the job was to put it. */
 export async function resumeJob(context: CommandContext, id: string, options: ResumeOptions): Promise<void> {
-  const target = options.output ?? recallOutput(context.home, id);
-  const place =
-    target === undefined
-      ? undefined
-      : checkOutput(target, { kind: 'directory', overwrite: options.overwrite });
+  const places = placesOf(context, id, options);
   if (options.server === undefined) await prepareRuntime(context.output);
   await withSession(context, options, async (session) => {
     const jobs = await session.connections.jobs();
@@ -78,13 +74,25 @@ export async function resumeJob(context: CommandContext, id: string, options: Re
     // A job that has ended well does not go on: its end is read again, and its files are fetched.
     const fromCursor = before.status.state === 'JOB_STATE_SUCCEEDED' ? 0 : before.status.cursor;
     const end = await followJob(context, jobs, { id, fromCursor, onInterrupt: 'pause' });
-    if (end !== undefined) await finishJob(context, session, id, end, place);
-    if (place !== undefined) forgetRun(context.home, place.path);
+    if (end !== undefined) await finishJob(context, session, id, end, places);
+    if (places.output !== undefined) forgetRun(context.home, places.output.path);
     else
       context.output.note(
         `the files are still in the store: emloc jobs resume ${id} --output DIR puts them there`,
       );
   });
+}
+
+/** As told, else as `emloc finetune` was told. */
+function placesOf(context: CommandContext, id: string, options: ResumeOptions): JobPlaces {
+  const { overwrite } = options;
+  const known = recallPlaces(context.home, id);
+  const output = options.output ?? known?.output;
+  const log = options.log ?? known?.log;
+  return {
+    output: output === undefined ? undefined : checkOutput(output, { kind: 'directory', overwrite }),
+    log: log === undefined ? undefined : checkOutput(log, { kind: 'file', overwrite, option: '--log' }),
+  };
 }
 
 export async function deleteJob(context: CommandContext, id: string, options: JobsOptions): Promise<void> {

@@ -4,14 +4,16 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import type { Home } from '../mesh/home.ts';
 
-interface Remembered {
+export interface RememberedRun {
   readonly output: string;
   readonly id: string;
+  /** Where the log goes, where one was asked for. */
+  readonly log?: string;
 }
 
-export function rememberRun(home: Home, output: string, id: string): void {
+export function rememberRun(home: Home, output: string, id: string, log?: string): void {
   mkdirSync(folder(home), { recursive: true });
-  writeFileSync(fileOf(home, output), `${JSON.stringify({ output, id } satisfies Remembered)}\n`);
+  writeFileSync(fileOf(home, output), `${JSON.stringify({ output, id, log } satisfies RememberedRun)}\n`);
 }
 
 export function forgetRun(home: Home, output: string): void {
@@ -21,12 +23,11 @@ export function forgetRun(home: Home, output: string): void {
 /** The id of the run that was to fill `output`. */
 export const recallRun = (home: Home, output: string): string | undefined => read(fileOf(home, output))?.id;
 
-/** The output that the run `id` was to fill. */
-export function recallOutput(home: Home, id: string): string | undefined {
-  return all(home).find((run) => run.id === id)?.output;
-}
+/** What the run `id` was to fill. */
+export const recallPlaces = (home: Home, id: string): RememberedRun | undefined =>
+  all(home).find((run) => run.id === id);
 
-function all(home: Home): Remembered[] {
+function all(home: Home): RememberedRun[] {
   try {
     return readdirSync(folder(home)).flatMap((name) => read(join(folder(home), name)) ?? []);
   } catch {
@@ -34,9 +35,9 @@ function all(home: Home): Remembered[] {
   }
 }
 
-function read(path: string): Remembered | undefined {
+function read(path: string): RememberedRun | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Remembered;
+    return JSON.parse(readFileSync(path, 'utf8')) as RememberedRun;
   } catch {
     return undefined;
   }

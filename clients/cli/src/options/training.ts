@@ -37,6 +37,17 @@ export const loraOptions: readonly OptionRow[] = [
   },
 ];
 
+export const adapterInitOption: OptionRow = {
+  flags: '--adapter-init <dir>',
+  says: 'PEFT adapter to start from; r, alpha and modules must agree (default: drawn with the seed, B zero)',
+};
+
+/** `also`: what a line holds besides. */
+export const logOption = (also = ''): OptionRow => ({
+  flags: '--log <file>',
+  says: `JSON lines to write, one a step: ${also}step, loss, grad_norm, learning_rate, tokens`,
+});
+
 export const optimizerOptions: readonly OptionRow[] = [
   {
     flags: '--learning-rate <rate>',

@@ -1,10 +1,8 @@
 /** Training as a command: checks, the operation, the adapter and its log. Ctrl-C pauses; `--resume` goes on. */
-import { assertAdapterAgrees, decoderLinears } from '@emloc/emloc';
 import { EmlocError } from '@emloc/errors';
-import type { ModelDirectory } from '@emloc/models';
-import { checkAdapter, checkData, checkTargets } from '../checks/inputs.ts';
+import { checkData } from '../checks/inputs.ts';
+import { checkLora } from '../checks/lora.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
-import { underOption } from '../checks/under-option.ts';
 import { checkWeights } from '../checks/weights.ts';
 import type { TrainOptions } from '../commands/train.ts';
 import type { CommandContext } from '../context.ts';
@@ -12,7 +10,7 @@ import { fromHub } from '../models/from-hub.ts';
 import { resumable, resumeCommand } from '../operations/resume-hint.ts';
 import { newId, runOperation } from '../operations/run-operation.ts';
 import { forgetRun, recallRun, rememberRun } from '../operations/remembered-runs.ts';
-import { toLoraConfig, toTrainingOptions } from '../options/training-request.ts';
+import { toTrainingOptions } from '../options/training-request.ts';
 import { formatNumber } from '../output/format.ts';
 import { pairs } from '../output/table.ts';
 import { prepareRuntime } from '../session/prepare-runtime.ts';
@@ -20,7 +18,7 @@ import { withSession, type Files, type Session } from '../session/session.ts';
 import { UsageError } from '../usage-error.ts';
 import type { OperationResult } from '../wire/operation.ts';
 import { present } from '../wire/present.ts';
-import type { LoraConfig, StartTrainingRequest } from '../wire/stages.ts';
+import type { StartTrainingRequest } from '../wire/stages.ts';
 import { measuredLines } from './measured-lines.ts';
 import { measured } from './stage.ts';
 
@@ -120,28 +118,6 @@ async function checkedRequest(
     options: toTrainingOptions(options),
     adapterInit: adapterInit === undefined ? undefined : await files.input(adapterInit),
   });
-}
-
-/** With an adapter to start from, r, alpha and modules are its own unless typed; typed, they have to agree. */
-async function checkLora(
-  options: TrainOptions,
-  model: ModelDirectory | undefined,
-  isTyped: (option: string) => boolean,
-): Promise<LoraConfig> {
-  const { adapterInit } = options;
-  if (adapterInit === undefined)
-    return toLoraConfig(options, await checkTargets(options.targetModules, model));
-  const adapter = await checkAdapter('--adapter-init', adapterInit, model);
-  const { r, loraAlpha: alpha, targetModules: modules } = adapter.settings;
-  const loraR = isTyped('loraR') ? options.loraR : r;
-  const loraAlpha = isTyped('loraAlpha') ? options.loraAlpha : alpha;
-  const targetModules = isTyped('targetModules') ? await checkTargets(options.targetModules, model) : modules;
-  if (model !== undefined) {
-    await underOption({ option: '--adapter-init', value: adapterInit }, () =>
-      assertAdapterAgrees(adapter, decoderLinears(model), { loraR, loraAlpha, targetModules }),
-    );
-  }
-  return toLoraConfig({ ...options, loraR, loraAlpha }, targetModules);
 }
 
 export function checkEvaluation({ evalData, evalSteps, earlyStoppingPatience }: TrainOptions): void {

@@ -33,6 +33,7 @@ export interface FineTuneJobSpec {
   readonly choices?: readonly string[];
   readonly exactMatch?: boolean;
   readonly memoryBudgetBytes?: number;
+  readonly adapterInit?: Source;
 }
 
 export type JobState =
@@ -65,6 +66,7 @@ export interface FineTuneJobResult {
   readonly chosen: string;
   readonly candidates: readonly CandidateEvaluation[];
   readonly evaluation: EvaluationResult | null;
+  readonly log: ArtifactReference | null;
 }
 
 export interface FineTuneJob {

@@ -72,6 +72,8 @@ export interface JobResult {
   readonly chosen: string;
   readonly candidates: readonly CandidateEvaluation[];
   readonly evaluation: EvaluationResult;
+  /** JSON lines of every training step, each with its stage. */
+  readonly log: ArtifactReference;
 }
 
 /** What a job's log holds, one of these an event. */

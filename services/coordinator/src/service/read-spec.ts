@@ -22,6 +22,8 @@ export function readSpec(spec: Fields, raw: object): Spec {
   dataset.forbid('split', 'the job splits the rows itself, or takes eval_dataset');
   const evalDataset = spec.message('evalDataset');
   if (evalDataset !== undefined) checkSource(evalDataset.required('source'));
+  const adapterInit = spec.message('adapterInit');
+  if (adapterInit !== undefined) checkSource(adapterInit);
   checkCompression(spec.message('compression'));
   const calibration = spec.message('calibration');
   for (const name of ['dataset', 'shardIndex', 'shardCount']) calibration?.forbid(name, 'the job sets it');

@@ -12,8 +12,9 @@ const refineShareOfPeak = 0.8;
 const artifact = ({ digest }: ArtifactReference): Message => ({ artifact: { digest } });
 
 export function planRequest(spec: SpecFields): Message {
-  const { model, lora, training } = spec;
-  return { model, lora, options: training, dataset: trainingRows(spec), evalDataset: heldOutRows(spec) };
+  const { model, lora, training, adapterInit } = spec;
+  const rows = { dataset: trainingRows(spec), evalDataset: heldOutRows(spec) };
+  return { model, lora, options: training, ...rows, adapterInit };
 }
 
 export function compressionRequest(spec: SpecFields): Message {
@@ -39,6 +40,7 @@ export function trainingRequest(
     ...trainingData(spec),
     lora: spec.lora,
     options: { ...spec.training, maxSteps },
+    adapterInit: spec.adapterInit,
     memoryBudgetBytes: spec.memoryBudgetBytes,
   };
 }

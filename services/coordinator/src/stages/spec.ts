@@ -29,6 +29,7 @@ export interface SpecFields {
   readonly choiceIds?: readonly Message[];
   readonly exactMatch?: boolean;
   readonly memoryBudgetBytes?: number;
+  readonly adapterInit?: Message;
 }
 
 export const fieldsOf = (spec: Spec): SpecFields => spec as unknown as SpecFields;

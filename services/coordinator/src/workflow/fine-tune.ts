@@ -33,6 +33,7 @@ import {
   type WrittenCandidate,
 } from './candidates.ts';
 import type { ReportInput } from './report.ts';
+import type { StageLog } from './stage-logs.ts';
 
 /** One operation of a stage; `name` distinguishes several of one stage. */
 export interface OperationOrder {
@@ -54,6 +55,8 @@ export interface JobRun {
   /** Announces the number of steps of a stage that is to come. */
   announce(stage: StageName, totalSteps: number): Promise<void>;
   report(input: ReportInput): Promise<ArtifactReference>;
+  /** The logs of the stages that trained, as one. */
+  log(parts: readonly StageLog[]): Promise<ArtifactReference>;
 }
 
 export async function fineTune(run: JobRun): Promise<JobResult> {
@@ -74,14 +77,17 @@ export async function fineTune(run: JobRun): Promise<JobResult> {
     emulator === undefined ? await skipCorrection(run) : await correct(run, emulator, trained.adapter);
   const refined = await refine(run, plan, trained, corrected);
 
-  const candidates = await select(run, { trained: trained.adapter, corrected, refined });
+  const candidates = await select(run, { trained: trained.adapter, corrected, refined: refined?.adapter });
   const chosen = chooseCandidate(candidates);
   const evaluations = toEvaluations(candidates, chosen);
   const evaluation = await evaluate(run, chosen);
   const adapters = { adapter: chosen.adapter, adapterUncorrected: trained.adapter };
   const result = { ...adapters, chosen: chosen.evaluation.name, candidates: evaluations, evaluation };
+  const logs: StageLog[] = [{ stage: 'train', log: trained.log }];
+  if (refined !== undefined) logs.push({ stage: 'refine', log: refined.log });
   return {
     ...result,
+    log: await run.log(logs),
     report: await run.report({ ...result, adapterCorrected: corrected?.adapter, plan, compressed }),
   };
 }
@@ -128,14 +134,13 @@ async function refine(
   plan: JobPlan,
   trained: StageResults['training'],
   corrected: CorrectionResult | undefined,
-): Promise<ArtifactReference | undefined> {
+): Promise<StageResults['training'] | undefined> {
   if (plan.refineSteps === 0) {
     await run.skip('refine', usesEmulator(plan) ? 'no exact steps were asked for' : 'all steps were exact');
     return undefined;
   }
   const request = refinementRequest(run.spec, plan, trained, corrected);
-  return (await single(run, 'refine', 'training', { service: 'training', rpc: 'startTraining', request }))
-    .adapter;
+  return single(run, 'refine', 'training', { service: 'training', rpc: 'startTraining', request });
 }
 
 type Method = CandidateEvaluation['method'];

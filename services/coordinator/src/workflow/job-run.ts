@@ -14,6 +14,7 @@ import type { Outcome } from '../stages/operation-outcome.ts';
 import type { StageRunner } from '../stages/stage-runner.ts';
 import type { JobRun, OperationOrder } from './fine-tune.ts';
 import { makeReport, type ReportInput } from './report.ts';
+import { joinLogs, type StageLog } from './stage-logs.ts';
 
 /** A step that is done once: after a restart it gives what it gave before. */
 export type DurableStep = <T>(name: string, work: () => Promise<T>) => Promise<T>;
@@ -90,10 +91,15 @@ export class DurableJobRun implements JobRun {
     const reference = await this.#step('report', async () => {
       const { stages } = foldStatus(await this.#with.events.latest(this.#job.id));
       const report = makeReport(this.#job, this.#with.version, stages, input);
-      return putJson(this.#with.artifacts, report);
+      return putFile(this.#with.artifacts, 'report.json', `${JSON.stringify(report, undefined, 2)}\n`);
     });
     await this.finish('report', []);
     return reference;
+  }
+
+  log(parts: readonly StageLog[]): Promise<ArtifactReference> {
+    const { artifacts } = this.#with;
+    return this.#step('log', async () => putFile(artifacts, 'log.jsonl', await joinLogs(parts, artifacts)));
   }
 
   /** Says of the stage that was under way how the job ended. */
@@ -137,11 +143,11 @@ function largest<T extends MemoryPrediction | ResourceUsage>(all: readonly (T | 
   return known.sort((a, b) => b.peakResidentBytes - a.peakResidentBytes)[0];
 }
 
-async function putJson(artifacts: ArtifactStore, value: object): Promise<ArtifactReference> {
-  const directory = await mkdtemp(join(tmpdir(), 'emloc-report-'));
+async function putFile(artifacts: ArtifactStore, name: string, text: string): Promise<ArtifactReference> {
+  const directory = await mkdtemp(join(tmpdir(), 'emloc-job-'));
   try {
-    const path = join(directory, 'report.json');
-    await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`);
+    const path = join(directory, name);
+    await writeFile(path, text);
     const { digest, path: uri, byteSize } = await artifacts.putFile(path);
     return { digest, uri, byteSize };
   } finally {
