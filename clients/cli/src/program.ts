@@ -58,6 +58,11 @@ export const commandEntries: readonly CommandEntry[] = [
     load: () => import('./commands/generate.ts'),
   },
   {
+    name: 'data',
+    summary: 'what a data file is, in tokens of a model',
+    load: () => import('./commands/data.ts'),
+  },
+  {
     name: 'models',
     summary: 'get a model of the hub or the demo model, convert a GGUF file',
     load: () => import('./commands/models.ts'),

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { EmlocError } from '@emloc/errors';
 import { rowError, type CompletionRow, type MessagesRow, type Row, type TokensRow } from './rows.ts';
 import type { TextTokenizer } from './tokenizer.ts';
-import { answeredPrompt, tokenizeAnswer, tokenizeRow, withEos } from './tokenize-row.ts';
+import { answeredPrompt, asAnswered, tokenizeAnswer, tokenizeRow, withEos } from './tokenize-row.ts';
 import {
   ignoredLabel,
   required,
@@ -36,7 +36,8 @@ export function choiceRows(
   options: Limits = {},
 ): ChoiceRow[] {
   const known: Known = new Map();
-  return Array.from(rows, (row) => {
+  return Array.from(rows, (given) => {
+    const row = given.kind === 'instruction' ? asAnswered(given, required(tokenizer, given)) : given;
     if (row.kind === 'text') {
       const mend = 'give messages or prompt/completion';
       throw rowError(row, 'NO_PROMPT', 'a text row has no prompt to choose an answer for', mend);
@@ -116,7 +117,7 @@ function answerInPlace(
     row.kind === 'messages'
       ? { ...row, messages: [...row.messages.slice(0, -1), { ...row.messages.at(-1)!, content: choice }] }
       : { ...row, completion: choice };
-  const span = tokenizeRow(replaced, tokenizer, true);
+  const span = tokenizeRow(replaced, tokenizer, 'completion');
   return Int32Array.from(span.inputIds.slice(span.completionBegin, span.completionEnd));
 }
 

@@ -1,10 +1,14 @@
 export * from './rows.ts';
 export * from './tokenizer.ts';
-export * from './read-rows.ts';
+export { dataFormats, detectFormat, type DataFormat } from './formats/format.ts';
+export type { ColumnNames } from './shapes/columns.ts';
+export type { ParsedRow, ShapeName } from './shapes/parse-row.ts';
 export * from './open-dataset.ts';
-export { tokenizeRow, type TokenSpan } from './tokenize-row.ts';
+export { lossTargets, type LossOn } from './tokenize-row.ts';
 export * from './tokenize-rows.ts';
 export * from './require-labels.ts';
+export * from './tokenize-dataset.ts';
+export { TokenRows } from './token-rows.ts';
 export * from './choices.ts';
 export * from './random.ts';
 export * from './sample-rows.ts';

@@ -1,41 +1,47 @@
-/** A data file read whole and checked, before any work begins. */
+/** A data file: its format known, its rows read one at a time, as often as they are needed. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { EmlocError } from '@emloc/errors';
-import { readRows } from './read-rows.ts';
-import type { Row } from './rows.ts';
+import { detectFormat, type DataFormat } from './formats/format.ts';
+import { readRecords } from './formats/records.ts';
+import { fileError } from './rows.ts';
+import type { ColumnNames } from './shapes/columns.ts';
+import { parseRow, type ParsedRow } from './shapes/parse-row.ts';
+
+export interface DatasetOptions {
+  /** Default: told by name and content. */
+  readonly format?: DataFormat;
+  /** Default: the columns have the names of a shape. */
+  readonly columns?: ColumnNames;
+}
 
 export interface Dataset {
   readonly file: string;
-  readonly rows: readonly Row[];
-  /** Whether a tokenizer is needed: false where all rows are tokens already. */
-  readonly needsTokenizer: boolean;
+  readonly format: DataFormat;
+  /** Of every format but `text`, whose rows are cut by tokens. Each run reads the file anew, and checks every row. */
+  rows(): AsyncGenerator<ParsedRow>;
 }
 
-export async function openDataset(file: string): Promise<Dataset> {
-  const isFolder = await stat(file).then(
-    (s) => s.isDirectory(),
-    (error: unknown) => Promise.reject(EmlocError.from(error)),
-  );
-  if (isFolder) {
-    throw new EmlocError('INVALID_ARGUMENT', 'NOT_A_FILE', `${file} is a folder, not a JSONL file`, {
-      field: file,
-      value: file,
-      mend: 'name the data file itself',
-    });
+export async function openDataset(file: string, options: DatasetOptions = {}): Promise<Dataset> {
+  const format = await detectFormat(file, options.format);
+  return { file, format, rows: () => readRows(file, format, options.columns) };
+}
+
+async function* readRows(
+  file: string,
+  format: DataFormat,
+  columns: ColumnNames | undefined,
+): AsyncGenerator<ParsedRow> {
+  if (format === 'text') throw new RangeError('rows of plain text are made of tokens: see tokenizeDataset');
+  let rows = 0;
+  for await (const record of readRecords(file, format)) {
+    rows += 1;
+    yield parseRow(record, columns);
   }
-  const rows: Row[] = [];
-  for await (const row of readRows(file)) rows.push(row);
-  if (rows.length === 0) {
-    throw new EmlocError('INVALID_ARGUMENT', 'EMPTY_DATASET', `${file} has no rows`, {
-      field: file,
-      value: file,
-      mend: 'give a JSONL file with at least one line',
-    });
+  if (rows === 0) {
+    throw fileError(file, 'EMPTY_DATASET', 'has no rows', 'give a data file with at least one row');
   }
-  return { file, rows, needsTokenizer: rows.some((row) => row.kind !== 'tokens') };
 }
 
 /** `sha256:` and the digest of the file's content. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { requireLabels } from './require-labels.ts';
-import { tokenizeRows } from './tokenize-rows.ts';
+import { LabelCheck, type LabelNeed } from './require-labels.ts';
+import { tokenizeRows, type TokenizedRow } from './tokenize-rows.ts';
 import type { Row } from './rows.ts';
 
 const row = (line: number, labels: number[]): Row => ({
@@ -11,6 +11,12 @@ const row = (line: number, labels: number[]): Row => ({
   labels,
 });
 const rows = tokenizeRows([row(1, [-100, 1]), row(2, [-100, -100]), row(3, [1])], undefined);
+
+function requireLabels(list: readonly TokenizedRow[], need: LabelNeed): void {
+  const check = new LabelCheck(need);
+  for (const each of list) check.see(each);
+  check.end('rows.jsonl');
+}
 
 test('training wants labels in every row, and names the first that has none', () => {
   expect(() => requireLabels(rows, 'every')).toThrow(

@@ -6,19 +6,34 @@ import { ignoredLabel, type TokenizedRow } from './tokenize-rows.ts';
 /** `every`: rows to learn from; `some`: rows to measure a loss on, where a row without labels adds nothing. */
 export type LabelNeed = 'every' | 'some';
 
-/** Throws NO_LABELLED_TOKENS, naming the row or the file. */
-export function requireLabels(rows: readonly TokenizedRow[], need: LabelNeed): void {
-  const bare = rows.filter(({ labels }) => labels.every((label) => label === ignoredLabel));
-  const [first] = bare;
-  if (first === undefined) return;
-  if (need === 'every') {
-    const mend = 'remove the row, or give it labels other than -100 (two tokens at least)';
-    throw rowError(first, 'NO_LABELLED_TOKENS', 'no token of the row carries a loss', mend);
+/** Looks at rows one after the other. */
+export class LabelCheck {
+  readonly #need: LabelNeed | undefined;
+  #rows = 0;
+  #bare = 0;
+
+  /** Nothing needed: nothing is refused. */
+  constructor(need: LabelNeed | undefined) {
+    this.#need = need;
   }
-  if (bare.length < rows.length) return;
-  throw new EmlocError('INVALID_ARGUMENT', 'NO_LABELLED_TOKENS', `no row of ${first.file} carries a loss`, {
-    field: first.file,
-    value: first.file,
-    mend: 'give labels other than -100',
-  });
+
+  /** Throws NO_LABELLED_TOKENS at a row without a label, where every row needs one. */
+  see(row: TokenizedRow): void {
+    this.#rows++;
+    if (!row.labels.every((label) => label === ignoredLabel)) return;
+    this.#bare++;
+    if (this.#need !== 'every') return;
+    const mend = 'remove the row, or give it labels other than -100 (two tokens at least)';
+    throw rowError(row, 'NO_LABELLED_TOKENS', 'no token of the row carries a loss', mend);
+  }
+
+  /** Throws NO_LABELLED_TOKENS where some row needs a label and none has one. */
+  end(file: string): void {
+    if (this.#need !== 'some' || this.#bare < this.#rows || this.#rows === 0) return;
+    throw new EmlocError('INVALID_ARGUMENT', 'NO_LABELLED_TOKENS', `no row of ${file} carries a loss`, {
+      field: file,
+      value: file,
+      mend: 'give labels other than -100',
+    });
+  }
 }

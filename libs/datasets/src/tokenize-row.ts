@@ -2,16 +2,22 @@
  * A row of text as tokens, with the place where its completion begins and ends. As TRL does it: the conversation with
  * and without its last answer go through the chat template, and the first text must begin with the second.
  */
-import { EmlocError } from '@emloc/errors';
-import { rowError, type CompletionRow, type MessagesRow, type Row, type RowPlace } from './rows.ts';
+import { answeredTurns } from './answered-turns.ts';
+import { endsTurn, plain, withoutTrailingSpace, type TokenSpan } from './encode.ts';
+import { render } from './render.ts';
+import {
+  rowError,
+  type CompletionRow,
+  type InstructionRow,
+  type MessagesRow,
+  type Row,
+  type RowPlace,
+} from './rows.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 
-export interface TokenSpan {
-  readonly inputIds: readonly number[];
-  /** The completion is `[completionBegin, completionEnd)`; the whole row where it has none of its own. */
-  readonly completionBegin: number;
-  readonly completionEnd: number;
-}
+/** What carries a loss: the last answer, every turn of the assistant, or every token. */
+export const lossTargets = ['completion', 'assistant', 'all'] as const;
+export type LossOn = (typeof lossTargets)[number];
 
 /** A prompt and what follows it: the answer, and what the chat template closes it with. */
 export interface AnsweredPrompt {
@@ -20,8 +26,22 @@ export interface AnsweredPrompt {
   readonly answer: string;
 }
 
+export function tokenizeRow(
+  row: Exclude<Row, { kind: 'tokens' }>,
+  tokenizer: TextTokenizer,
+  lossOn: LossOn,
+): TokenSpan {
+  if (row.kind === 'text') return whole(withEos(tokenizer.encode(row.text), tokenizer));
+  const answered = row.kind === 'instruction' ? asAnswered(row, tokenizer) : row;
+  if (answered.kind === 'completion') return tokenizeCompletion(answered, tokenizer, lossOn);
+  if (lossOn === 'assistant') return tokenizeTurns(answered, tokenizer);
+  return lossOn === 'completion'
+    ? tokenizeMessages(answered, tokenizer)
+    : whole(plain(tokenizer, render(answered, tokenizer, answered.messages)));
+}
+
 /** What is learnt of a conversation: the last answer and its end-of-turn token, not a line break after that. */
-export function tokenizeMessages(row: MessagesRow, tokenizer: TextTokenizer): TokenSpan {
+function tokenizeMessages(row: MessagesRow, tokenizer: TextTokenizer): TokenSpan {
   const { promptText, completionText, answer } = answeredPrompt(row, tokenizer);
   const span = joinCompletion(
     plain(tokenizer, promptText + completionText),
@@ -39,14 +59,27 @@ export function answeredPrompt(row: MessagesRow, tokenizer: TextTokenizer): Answ
     const problem = `the last message is the ${last?.role ?? '?'}'s, so there is no answer to learn`;
     throw rowError(row, 'NO_ANSWER', problem, 'end the messages with the role "assistant"', last?.role);
   }
-  const promptText = template(row, tokenizer, row.messages.slice(0, -1), true);
-  const text = template(row, tokenizer, row.messages, false);
+  checkAnswer(row, last.content, 'tool_calls' in last);
+  const promptText = render(row, tokenizer, row.messages.slice(0, -1), true);
+  const text = render(row, tokenizer, row.messages);
   if (text.startsWith(promptText)) {
     return { promptText, completionText: text.slice(promptText.length), answer: last.content };
   }
   const problem = 'the chat template changes the prompt when the answer is added';
   const mend = 'use a model whose template keeps earlier turns, or give prompt and completion as texts';
   throw rowError(row, 'TEMPLATE_NOT_PREFIX', problem, mend);
+}
+
+/** The assistant's turns, each with its end-of-turn token. */
+function tokenizeTurns(row: MessagesRow, tokenizer: TextTokenizer): TokenSpan {
+  const answers = row.messages.filter(({ role }) => role === 'assistant');
+  if (answers.length === 0) {
+    const problem = 'no message is the assistant’s, so there is no answer to learn';
+    throw rowError(row, 'NO_ANSWER', problem, 'add a message with the role "assistant"');
+  }
+  if (answers.every(({ content }) => content.trim() === ''))
+    checkAnswer(row, '', 'tool_calls' in (answers[0] ?? {}));
+  return answeredTurns(row, tokenizer);
 }
 
 /** The learnt tokens of a completion by itself, as it would follow a prompt that ends on a border between tokens. */
@@ -58,13 +91,9 @@ export function tokenizeAnswer(
   return endsTurn(completionText, answer) ? withoutTrailingSpace(ids, tokenizer) : ids;
 }
 
-/** All of a conversation, whoever speaks last. */
-export function tokenizeConversation(row: MessagesRow, tokenizer: TextTokenizer): TokenSpan {
-  return whole(plain(tokenizer, template(row, tokenizer, row.messages, false)));
-}
-
 /** Prompt and completion as they stand; the end-of-text token closes the completion. */
-export function tokenizeCompletion(row: CompletionRow, tokenizer: TextTokenizer): TokenSpan {
+function tokenizeCompletion(row: CompletionRow, tokenizer: TextTokenizer, lossOn: LossOn): TokenSpan {
+  if (lossOn !== 'all') checkAnswer(row, row.completion, false);
   const span = joinCompletion(
     tokenizer.encode(row.prompt + row.completion),
     tokenizer.encode(row.prompt),
@@ -74,19 +103,32 @@ export function tokenizeCompletion(row: CompletionRow, tokenizer: TextTokenizer)
   return { ...span, inputIds, completionEnd: inputIds.length };
 }
 
-/** A text and the end-of-text token. */
-export const tokenizeText = (text: string, tokenizer: TextTokenizer): TokenSpan =>
-  whole(withEos(tokenizer.encode(text), tokenizer));
+/** An instruction as a turn of the chat template; where the model has none, after the prompt of the Alpaca paper. */
+export function asAnswered(row: InstructionRow, tokenizer: TextTokenizer): MessagesRow | CompletionRow {
+  const { file, line, unit, instruction, input, output, system } = row;
+  const place: RowPlace = { file, line, ...(unit === undefined ? {} : { unit }) };
+  if (tokenizer.hasChatTemplate === true) {
+    const content = input === '' ? instruction : `${instruction}\n${input}`;
+    const messages = [
+      ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+      { role: 'user', content },
+      { role: 'assistant', content: output },
+    ];
+    return { ...place, kind: 'messages', messages };
+  }
+  const context = input === '' ? '' : ', paired with an input that provides further context';
+  const opening =
+    system ??
+    `Below is an instruction that describes a task${context}. Write a response that appropriately completes the request.`;
+  const given = input === '' ? '' : `### Input:\n${input}\n\n`;
+  const prompt = `${opening}\n\n### Instruction:\n${instruction}\n\n${given}### Response:\n`;
+  return { ...place, kind: 'completion', prompt, completion: output };
+}
 
-/** `completionOnly` decides whether a conversation must end with an answer. */
-export function tokenizeRow(
-  row: Exclude<Row, { kind: 'tokens' }>,
-  tokenizer: TextTokenizer,
-  completionOnly: boolean,
-): TokenSpan {
-  if (row.kind === 'text') return tokenizeText(row.text, tokenizer);
-  if (row.kind === 'completion') return tokenizeCompletion(row, tokenizer);
-  return completionOnly ? tokenizeMessages(row, tokenizer) : tokenizeConversation(row, tokenizer);
+function checkAnswer(place: RowPlace, answer: string, callsTools: boolean): void {
+  if (answer.trim() !== '' || callsTools) return;
+  const mend = 'remove such rows, or give loss on all tokens (--loss-on all)';
+  throw rowError(place, 'EMPTY_COMPLETION', 'the completion is empty', mend, answer);
 }
 
 /**
@@ -102,19 +144,6 @@ function joinCompletion(
   return { inputIds, completionBegin: prompt.length, completionEnd: inputIds.length };
 }
 
-/** Whether the template puts a mark after the answer. */
-const endsTurn = (completionText: string, content: string): boolean => {
-  const trimmed = completionText.trimEnd();
-  return trimmed.length > 0 && !trimmed.endsWith(content.trimEnd());
-};
-
-function withoutTrailingSpace(ids: readonly number[], tokenizer: TextTokenizer): readonly number[] {
-  const isSpace = (id: number): boolean => tokenizer.decode([id], { skipSpecialTokens: false }).trim() === '';
-  let end = ids.length;
-  while (end > 1 && isSpace(ids[end - 1]!)) end--;
-  return ids.slice(0, end);
-}
-
 export function withEos(ids: readonly number[], tokenizer: TextTokenizer): readonly number[] {
   const eos = tokenizer.eosTokenId;
   return eos === undefined || ids.at(-1) === eos ? ids : [...ids, eos];
@@ -125,24 +154,3 @@ const whole = (inputIds: readonly number[]): TokenSpan => ({
   completionBegin: 0,
   completionEnd: inputIds.length,
 });
-
-const plain = (tokenizer: TextTokenizer, text: string): readonly number[] =>
-  tokenizer.encode(text, { addSpecialTokens: false });
-
-function template(
-  place: RowPlace,
-  tokenizer: TextTokenizer,
-  messages: MessagesRow['messages'],
-  addGenerationPrompt: boolean,
-): string {
-  try {
-    return tokenizer.applyChatTemplate(messages, { addGenerationPrompt });
-  } catch (error) {
-    // A tokenizer that knows its error (no template at all, a refusal by the template) has said it already.
-    const problem =
-      error instanceof EmlocError ? error.message : `the chat template fails: ${(error as Error).message}`;
-    const mend =
-      (error as Partial<EmlocError>).mend ?? 'check the roles and their order against the model’s template';
-    throw rowError(place, 'TEMPLATE_REFUSED', problem, mend);
-  }
-}

@@ -49,8 +49,8 @@ test('a template without an end-of-turn mark leaves the answer whole', () => {
   expect(labelled(chat, {}, new ByteTokenizer({ closing: '\n' })).labelled).toBe('yes\n');
 });
 
-test('without completion-only loss every token but the first is learnt', () => {
-  const { text, labelled: learnt } = labelled(chat, { completionOnly: false });
+test('with loss on everything every token but the first is learnt', () => {
+  const { text, labelled: learnt } = labelled(chat, { lossOn: 'all' });
   expect(`<|begin|>${learnt}`).toBe(text);
 });
 
@@ -66,7 +66,7 @@ test('where a token would reach over the border, prompt and completion stay apar
 });
 
 test('text is learnt whole, with the end of text', () => {
-  expect(labelled({ ...place, kind: 'text', text: 'abc' }, { completionOnly: false })).toMatchObject({
+  expect(labelled({ ...place, kind: 'text', text: 'abc' }, { lossOn: 'all' })).toMatchObject({
     text: 'abc<|eos|>',
     labelled: 'bc<|eos|>',
   });
@@ -115,7 +115,7 @@ const refused: [string, Row, TokenizeOptions, RegExp][] = [
   [
     'a role that the template does not know',
     { ...place, kind: 'messages', messages: [{ role: 'alien', content: 'q' }] },
-    { completionOnly: false },
+    { lossOn: 'all' },
     /template fails: unknown role/,
   ],
 ];

@@ -1,8 +1,9 @@
 /** Rows of any shape as token rows with labels, each checked against the model's vocabulary and context. */
 import { EmlocError } from '@emloc/errors';
-import { rowError, type Row, type RowPlace, type TokensRow } from './rows.ts';
+import type { TokenSpan } from './encode.ts';
+import { placeOf, rowError, type Row, type RowPlace, type TokensRow } from './rows.ts';
 import type { TextTokenizer } from './tokenizer.ts';
-import { tokenizeRow, type TokenSpan } from './tokenize-row.ts';
+import { tokenizeRow, type LossOn } from './tokenize-row.ts';
 
 /** Marks a token that carries no loss. */
 export const ignoredLabel = -100;
@@ -11,8 +12,8 @@ export interface TokenizeOptions {
   /** Cut at, or with `truncate: false` refuse over, so many tokens. */
   readonly maxLength?: number;
   readonly truncate?: boolean;
-  /** Loss on the completion alone (default true); false: on every token. Pre-tokenized rows keep their labels. */
-  readonly completionOnly?: boolean;
+  /** What carries a loss (default: the completion). Pre-tokenized rows keep their labels, texts are learnt whole. */
+  readonly lossOn?: LossOn;
   /** Ids must be below it. */
   readonly vocabSize?: number;
   /** The model's limit; a row that is longer after all is refused. */
@@ -25,24 +26,34 @@ export interface TokenizedRow extends RowPlace {
   readonly labels: Int32Array;
   /** What stands before the completion; empty where the row has no prompt. */
   readonly promptIds: Int32Array;
-  /** The labelled run of tokens after the prompt. */
+  /** The labelled run of tokens after the prompt: the last one, where there are several. */
   readonly completionIds: Int32Array;
 }
 
-export function tokenizeRows(
+export const tokenizeRows = (
   rows: Iterable<Row>,
   tokenizer: TextTokenizer | undefined,
   options: TokenizeOptions = {},
-): TokenizedRow[] {
-  return Array.from(rows, (row) => {
-    if (row.kind === 'tokens') return finish(row, tokensSpan(row), row.labels, options);
-    const completionOnly = options.completionOnly ?? true;
-    const span = tokenizeRow(row, required(tokenizer, row), completionOnly);
-    const labels = span.inputIds.map((id, i) =>
-      completionOnly && (i < span.completionBegin || i >= span.completionEnd) ? ignoredLabel : id,
-    );
-    return finish(row, span, labels, options);
-  });
+): TokenizedRow[] => Array.from(rows, (row) => tokensOf(row, tokenizer, options));
+
+export function tokensOf(
+  row: Row,
+  tokenizer: TextTokenizer | undefined,
+  options: TokenizeOptions,
+): TokenizedRow {
+  if (row.kind === 'tokens') return finishRow(row, tokensSpan(row), row.labels, options);
+  const { lossOn = 'completion' } = options;
+  const span = tokenizeRow(row, required(tokenizer, row), lossOn);
+  return finishRow(row, span, labelsOf(span, lossOn), options);
+}
+
+function labelsOf(span: TokenSpan, lossOn: LossOn): readonly number[] {
+  if (lossOn === 'all') return span.inputIds;
+  const labels = new Array<number>(span.inputIds.length).fill(ignoredLabel);
+  for (const [begin, end] of span.learnt ?? [[span.completionBegin, span.completionEnd]]) {
+    for (let t = begin; t < end; t++) labels[t] = span.inputIds[t] as number;
+  }
+  return labels;
 }
 
 export function required(tokenizer: TextTokenizer | undefined, place: RowPlace): TextTokenizer {
@@ -50,9 +61,9 @@ export function required(tokenizer: TextTokenizer | undefined, place: RowPlace):
   throw new EmlocError(
     'FAILED_PRECONDITION',
     'NO_TOKENIZER',
-    `${place.file}:${place.line} is text, but the model has no tokenizer`,
+    `${placeOf(place)} is text, but the model has no tokenizer`,
     {
-      field: `${place.file}:${place.line}`,
+      field: placeOf(place),
       mend: 'put tokenizer.json into the model directory, or give pre-tokenized rows {"input_ids", "labels"}',
     },
   );
@@ -72,7 +83,8 @@ function tokensSpan(row: TokensRow): TokenSpan {
   return { inputIds: row.inputIds, completionBegin, completionEnd: after < 0 ? row.inputIds.length : after };
 }
 
-function finish(
+/** Cut, checked and packed; `labels` may be the ids themselves. */
+export function finishRow(
   place: RowPlace,
   span: TokenSpan,
   labels: readonly number[],
@@ -86,42 +98,28 @@ function finish(
   const hadLabels = labels.some((label, t) => t > 0 && label !== ignoredLabel);
   if (length < labels.length && hadLabels && ownLabels.every((label) => label === ignoredLabel)) {
     const problem = `cut to ${length} tokens, the row has nothing left to learn`;
-    throw rowError(
-      place,
-      'CUT_AWAY_LABELS',
-      problem,
-      'raise --max-seq-length or shorten the prompt',
-      String(labels.length),
-    );
+    const mend = 'raise --max-seq-length or shorten the prompt';
+    throw rowError(place, 'CUT_AWAY_LABELS', problem, mend, String(labels.length));
   }
-  const { file, line } = place;
+  const { file, line, unit } = place;
   const promptIds = inputIds.subarray(0, span.completionBegin);
   const completionIds = inputIds.subarray(span.completionBegin, span.completionEnd);
-  return { file, line, inputIds, labels: ownLabels, promptIds, completionIds };
+  const at = { file, line, ...(unit === undefined ? {} : { unit }) };
+  return { ...at, inputIds, labels: ownLabels, promptIds, completionIds };
 }
 
 function lengthOf(place: RowPlace, tokens: number, options: TokenizeOptions): number {
   const { maxLength = Infinity, truncate = false, contextLength = Infinity } = options;
   const length = truncate ? Math.min(tokens, maxLength) : tokens;
+  const tooLong = (problem: string, mend: string): EmlocError =>
+    rowError(place, 'ROW_TOO_LONG', problem, mend, String(tokens));
   if (length > maxLength) {
-    const problem = `${tokens} tokens, over the limit of ${maxLength}`;
-    throw rowError(
-      place,
-      'ROW_TOO_LONG',
-      problem,
-      'raise the limit, allow rows to be cut, or shorten the row',
-      String(tokens),
-    );
+    const mend = 'raise the limit, allow rows to be cut, or shorten the row';
+    throw tooLong(`${tokens} tokens, over the limit of ${maxLength}`, mend);
   }
   if (length > contextLength) {
-    const problem = `${length} tokens, over the model's context of ${contextLength}`;
-    throw rowError(
-      place,
-      'ROW_TOO_LONG',
-      problem,
-      `set --max-seq-length ${contextLength} or less, or shorten the row`,
-      String(tokens),
-    );
+    const mend = `set --max-seq-length ${contextLength} or less to cut rows, or shorten them`;
+    throw tooLong(`${length} tokens, over the model's context of ${contextLength}`, mend);
   }
   return length;
 }

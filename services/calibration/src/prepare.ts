@@ -1,5 +1,4 @@
 /** What a calibration works on: the model, its drawn samples, and the memory it will need. No TensorFlow yet. */
-import { sampleRows } from '@emloc/datasets';
 import { decoderLinears, predictPeak, type DecoderLinear, type MemoryPrediction } from '@emloc/emloc';
 import { halfPrecision } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
@@ -20,10 +19,10 @@ const packedTokens = 512;
 
 export async function prepareCalibration(request: CalibrationRequest): Promise<PreparedCalibration> {
   const model = openModel(request.model);
-  const all = await loadRows(request.dataset, model);
-  const drawn = sampleRows(all.rows.length, request.samples, request.seed);
+  const { samples, seed } = request;
+  using drawn = await loadRows(request.dataset, model, { sample: { count: samples, seed } });
   const { index, count } = request.shard;
-  const rows = drawn.filter((_, i) => i % count === index).map((row) => all.rows[row] as TokenRow);
+  const rows = drawn.slice().filter((_, i) => i % count === index);
   if (rows.length === 0) {
     throw new EmlocError('INVALID_ARGUMENT', 'SHARD_EMPTY', `shard ${index} of ${count} has no sample`, {
       field: 'options.shard_count',

@@ -1,9 +1,12 @@
+import { fileURLToPath } from 'node:url';
 import type { SourceResolver } from '@emloc/service-kit';
 import { expect, test } from 'vitest';
 import { readCompression } from './requests.ts';
 
+/** A data file, which is looked at when its format is asked for. */
+const data = fileURLToPath(new URL('../../../tests/fixtures/tiny-llama/train.jsonl', import.meta.url));
 const sources: SourceResolver = { resolve: async (fields) => ({ path: fields.requiredText('path') }) };
-const calibration = { options: { dataset: { source: { path: '/d' } }, samples: 8 } };
+const calibration = { options: { dataset: { source: { path: data } }, samples: 8 } };
 const read = (options: object, statistics: object | undefined = { calibration }) =>
   readCompression({ model: { path: '/m' }, options, statistics } as never, sources);
 
@@ -14,7 +17,7 @@ test('a stream of Grams keeps the message that calibration will get, and is reso
     statistics: {
       kind: 'stream',
       message: { model: { path: '/m' }, options: calibration.options },
-      dataset: { path: '/d' },
+      dataset: { path: data },
       samples: 8,
     },
   });

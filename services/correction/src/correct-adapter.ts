@@ -101,7 +101,7 @@ async function prepare(request: CorrectionRequest): Promise<Prepared> {
   adaptedLinears(directory, decoderLinears(original));
   await assertCorrectable(directory.history, emulator);
   const heldOut =
-    request.heldOut === undefined ? undefined : await loadRows(request.heldOut, original, 'some');
+    request.heldOut === undefined ? undefined : await loadRows(request.heldOut, original, { labels: 'some' });
   return { original, emulator, directory, heldOut };
 }
 
@@ -153,7 +153,7 @@ async function choose(
   context: WorkerContext,
 ): Promise<Made> {
   const source = openWeights(original, { mode: 'streamed', computeDtype: request.precision });
-  const rows = (heldOut as LoadedRows).rows;
+  const rows = (heldOut as LoadedRows).slice();
   const progress = new ProgressReporter(context, 'evaluate candidates', rows.length);
   try {
     const choice = await chooseAdapter({

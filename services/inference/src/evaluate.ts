@@ -1,13 +1,6 @@
 /** An evaluation on a data set as an operation. */
 import { choiceRows, type Choice } from '@emloc/datasets';
-import {
-  evaluate,
-  evaluateChoices,
-  packedTokens,
-  predictPeak,
-  type ChoiceRow,
-  type SweepOptions,
-} from '@emloc/emloc';
+import { evaluateChoices, packedTokens, predictPeak, type ChoiceRow, type SweepOptions } from '@emloc/emloc';
 import { halfPrecision } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import type { ModelDirectory } from '@emloc/models';
@@ -21,6 +14,7 @@ import {
   type LoadedRows,
   type OperationResult,
 } from '@emloc/service-kit/worker';
+import { evaluateInTurns } from './evaluate-in-turns.ts';
 import type { EvaluationRequest } from './requests.ts';
 import { checkWeights, withWeights, type CheckedWeights } from './weights.ts';
 
@@ -31,7 +25,10 @@ export async function evaluateWeights(
   const store = openStore();
   const checked = checkWeights(request);
   const { model, directory } = checked;
-  const data = await loadRows(request.dataset, model, 'some');
+  const data = await loadRows(request.dataset, model, {
+    labels: 'some',
+    keepRaw: request.choices.length > 0,
+  });
   const choices = choicesOf(request, data, model);
   const { dataset, precision, weightLoading, exactMatch } = request;
   return performStage(context, {
@@ -53,25 +50,22 @@ export async function evaluateWeights(
       withWeights(checked, request, async (source, adapter) => {
         const { signal } = context;
         const scoresSuffice = !exactMatch && choicesHoldLabels(choices, data);
-        const rows = scoresSuffice ? [] : data.rows;
-        const progress = new ProgressReporter(context, 'evaluate', rows.length + choices.length);
+        const rows = scoresSuffice ? 0 : data.length;
+        const progress = new ProgressReporter(context, 'evaluate', rows + choices.length);
         const reporting = (before: number): SweepOptions => ({
           signal,
           onProgress: ({ done }) => progress.report(before + done),
         });
-        const evaluation =
-          rows.length === 0 ? undefined : await evaluate(source, adapter, rows, reporting(0));
+        const evaluation = rows === 0 ? undefined : await evaluateInTurns(source, adapter, data, reporting);
         const chosen =
-          choices.length === 0
-            ? undefined
-            : await evaluateChoices(source, adapter, choices, reporting(rows.length));
+          choices.length === 0 ? undefined : await evaluateChoices(source, adapter, choices, reporting(rows));
         const exact = exactMatch ? evaluation?.exactMatch : undefined;
         const loss = finite(evaluation?.loss ?? chosen?.loss ?? NaN);
         return {
           loss,
           // Of a loss above 709; a result is JSON, which knows no infinity.
           perplexity: Math.min(Math.exp(loss), Number.MAX_VALUE),
-          rows: data.rows.length,
+          rows: data.length,
           tokens: evaluation?.labelledTokens ?? chosen?.answerTokens ?? 0,
           exactMatch: exact?.accuracy,
           exactMatchRows: exact?.rows ?? 0,
@@ -92,11 +86,11 @@ function finite(loss: number): number {
 }
 
 /** Are the labelled tokens of every row those of its right answer? Then the scores of the choices hold the loss, too. */
-function choicesHoldLabels(choices: readonly ChoiceRow[], { rows }: LoadedRows): boolean {
+function choicesHoldLabels(choices: readonly ChoiceRow[], data: LoadedRows): boolean {
   if (choices.length === 0) return false;
   return choices.every(({ choices: ids, answer }, i) => {
     const answerIds = ids[answer] ?? [];
-    const labelled = (rows[i]?.labels ?? []).filter((label) => label !== -100);
+    const labelled = (data.at(i).labels ?? []).filter((label) => label !== -100);
     return labelled.length === answerIds.length && labelled.every((id, t) => id === answerIds[t]);
   });
 }
@@ -110,7 +104,7 @@ function choicesOf(request: EvaluationRequest, data: LoadedRows, model: ModelDir
     contextLength,
   });
   return rows.map(({ promptIds, candidates, answer }, i) => {
-    const { file, line } = data.tokenized[i]!;
+    const { file, line } = data.table.at(i);
     if (answer < 0) {
       throw new EmlocError(
         'INVALID_ARGUMENT',

@@ -1,9 +1,12 @@
+import { fileURLToPath } from 'node:url';
 import { Fields, type SourceResolver } from '@emloc/service-kit';
 import { expect, test } from 'vitest';
 import { readEvaluation, readScore } from './requests.ts';
 
+/** A data file, which is looked at when its format is asked for. */
+const data = fileURLToPath(new URL('../../../tests/fixtures/tiny-llama/train.jsonl', import.meta.url));
 const sources: SourceResolver = { resolve: async (fields) => ({ path: fields.requiredText('path') }) };
-const parts = { model: { path: '/m' }, dataset: { source: { path: '/d' } } };
+const parts = { model: { path: '/m' }, dataset: { source: { path: data } } };
 const evaluation = (change: object) => readEvaluation(new Fields({ ...parts, ...change }), sources);
 const score = (change: object) => readScore(new Fields({ ...parts, ...change }), sources);
 

@@ -2,13 +2,9 @@ import { parseTrainingOptions } from '@emloc/emloc';
 import { expect, test } from 'vitest';
 import { batchesOf } from './batches.ts';
 
-const row = (tokens: number) => ({
-  inputIds: Array.from({ length: tokens }, () => 1),
-  labels: Array.from({ length: tokens }, (_, t) => (t === 0 ? -100 : 1)),
-});
-
 test('the largest micro-batch of the steps that will be done is what counts', () => {
-  const rows = [3, 4, 5, 6, 7, 50].map(row);
+  const lengths = [3, 4, 5, 6, 7, 50];
+  const rows = { lengths, labelled: lengths.map((tokens) => tokens - 1) };
   const options = parseTrainingOptions({
     batchSize: 2,
     gradientAccumulationSteps: 1,

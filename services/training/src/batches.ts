@@ -1,7 +1,14 @@
 /** The rows of each step, and the largest micro-batch among them: what the memory of a training hangs on. */
 import { planBatches, type BatchPlan } from '@emloc/datasets';
 import { totalSteps, type TrainingOptions } from '@emloc/emloc';
-import type { TokenRow } from '@emloc/models';
+
+/** What is known of the rows without reading them. */
+export interface RowSizes {
+  /** Tokens of each row. */
+  readonly lengths: ArrayLike<number>;
+  /** Tokens of each row that carry a loss. */
+  readonly labelled: ArrayLike<number>;
+}
 
 export interface Batches {
   readonly plan: BatchPlan;
@@ -17,8 +24,7 @@ export interface Batches {
 /** Steps beyond this many repeat the rows of the steps before often enough. */
 const looksAtSteps = 20_000;
 
-export function batchesOf(rows: readonly TokenRow[], options: TrainingOptions, startStep = 0): Batches {
-  const lengths = rows.map(({ inputIds }) => inputIds.length);
+export function batchesOf({ lengths, labelled }: RowSizes, options: TrainingOptions, startStep = 0): Batches {
   const plan = planBatches(lengths, {
     batchSize: options.perDeviceTrainBatchSize * options.gradientAccumulationSteps,
     microBatchSize: options.perDeviceTrainBatchSize,
@@ -27,9 +33,8 @@ export function batchesOf(rows: readonly TokenRow[], options: TrainingOptions, s
     seed: options.seed,
   });
   const steps = totalSteps(options, plan.stepsPerEpoch);
-  const labelled = rows.map(({ labels = [] }) => labels.filter((label) => label !== -100).length);
   const most = { microBatchTokens: 0, microBatches: 0, labelledTokens: 0, longest: 0 };
-  const sumOf = (numbers: readonly number[], of: readonly number[]): number =>
+  const sumOf = (numbers: ArrayLike<number>, of: readonly number[]): number =>
     of.reduce((sum, row) => sum + (numbers[row] ?? 0), 0);
   for (let step = startStep; step < startStep + Math.min(steps, looksAtSteps); step += 1) {
     const { microBatches, rows: all } = plan.at(step);

@@ -14,15 +14,16 @@ export async function planTraining(request: PlanRequest): Promise<object> {
   const model = openModel(request.model);
   const options = checkAdapter(request, model);
   const targets = selectTargets(decoderLinears(model), options.targetModules);
-  const training = await loadRows(dataset, model, 'every');
-  const evaluation = evalDataset === undefined ? undefined : await loadRows(evalDataset, model, 'some');
-  const batches = batchesOf(training.rows, options);
+  using training = await loadRows(dataset, model, { labels: 'every' });
+  using evaluation =
+    evalDataset === undefined ? undefined : await loadRows(evalDataset, model, { labels: 'some' });
+  const batches = batchesOf(training, options);
   const spec = memorySpec(model, options, batches);
   return {
-    rows: training.rows.length,
+    rows: training.length,
     tokens: training.tokens,
     longestRow: training.longest,
-    evalRows: evaluation?.rows.length ?? 0,
+    evalRows: evaluation?.length ?? 0,
     stepsPerEpoch: batches.plan.stepsPerEpoch,
     totalSteps: batches.totalSteps,
     adapterParameters: loraLayout(targets, options.loraR).size,

@@ -1,11 +1,14 @@
+import { fileURLToPath } from 'node:url';
 import { Fields, type SourceResolver } from '@emloc/service-kit';
 import { expect, test } from 'vitest';
 import { readTraining } from './requests.ts';
 
+/** A data file, which is looked at when its format is asked for. */
+const data = fileURLToPath(new URL('../../../tests/fixtures/tiny-llama/train.jsonl', import.meta.url));
 const sources: SourceResolver = { resolve: async (fields) => ({ path: fields.requiredText('path') }) };
 const read = (change: object): ReturnType<typeof readTraining> =>
   readTraining(
-    new Fields({ emulator: { path: '/e' }, dataset: { source: { path: '/d' } }, ...change }),
+    new Fields({ emulator: { path: '/e' }, dataset: { source: { path: data } }, ...change }),
     sources,
   );
 

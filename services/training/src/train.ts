@@ -69,9 +69,10 @@ async function prepare(request: TrainingRequest, store: Store): Promise<Prepared
   const model = openModel(weights.path);
   assertKind(model, weights.kind);
   const options = checkAdapter(request, model);
-  const training = await loadRows(dataset, model, 'every');
-  const evaluation = evalDataset === undefined ? undefined : await loadRows(evalDataset, model, 'some');
-  const batches = batchesOf(training.rows, options, dataStartStep);
+  const training = await loadRows(dataset, model, { labels: 'every' });
+  const evaluation =
+    evalDataset === undefined ? undefined : await loadRows(evalDataset, model, { labels: 'some' });
+  const batches = batchesOf(training, options, dataStartStep);
   return {
     request,
     model,
@@ -96,9 +97,9 @@ async function run(prepared: Prepared, store: Store, context: WorkerContext): Pr
     const result = await train({
       source,
       adapter,
-      plan: planOfRows(training.rows, batches.plan, dataDigest),
+      plan: planOfRows(training, batches.plan, dataDigest),
       options,
-      evaluationRows: evaluation?.rows,
+      evaluationRows: evaluation?.slice(),
       firstBatch: request.dataStartStep,
       moments: resume === undefined ? beginMoments(request, adapter) : undefined,
       resume,

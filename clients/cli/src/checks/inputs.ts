@@ -5,15 +5,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import {
-  openDataset,
-  readChoices,
-  requireLabels,
-  tokenizeRows,
-  type Choice,
-  type Dataset,
-  type LabelNeed,
-} from '@emloc/datasets';
+import { readChoices, type Choice } from '@emloc/datasets';
 import {
   adaptedLinears,
   openAdapter,
@@ -25,7 +17,7 @@ import {
   type TargetModules,
 } from '@emloc/emloc';
 import { EmlocError } from '@emloc/errors';
-import { loadTokenizer, openModel, type ModelDirectory } from '@emloc/models';
+import { openModel, type ModelDirectory } from '@emloc/models';
 import { UsageError } from '../usage-error.ts';
 import { underOption } from './under-option.ts';
 
@@ -58,33 +50,6 @@ export async function checkModel(
     );
   }
   return model;
-}
-
-/**
- * A data file, each row parsed; with a model at hand also turned into tokens and held against its limits, and, as far as
- * `labels` asks, looked at for something to learn.
- */
-export async function checkData(
-  option: string,
-  typed: string,
-  model: ModelDirectory | undefined,
-  { maxSeqLength, labels }: { readonly maxSeqLength?: number; readonly labels?: LabelNeed },
-): Promise<Dataset> {
-  return underOption({ option, value: typed }, async () => {
-    const dataset = await openDataset(typed);
-    // A chat template and a text need the tokenizer of a model that only the mesh sees.
-    if (model === undefined && dataset.needsTokenizer) return dataset;
-    const tokenizer =
-      model !== undefined && dataset.needsTokenizer ? await loadTokenizer(model.dir) : undefined;
-    const rows = tokenizeRows(dataset.rows, tokenizer, {
-      maxLength: maxSeqLength,
-      truncate: maxSeqLength !== undefined,
-      vocabSize: model?.config.vocabSize,
-      contextLength: model?.config.maxPositionEmbeddings,
-    });
-    if (labels !== undefined) requireLabels(rows, labels);
-    return dataset;
-  });
 }
 
 /** A PEFT adapter directory, its factors of the model's shapes where the model is at hand. */

@@ -1,4 +1,5 @@
 /** `emloc calibrate`: Gram matrices of every linear's inputs, into one safetensors file. */
+import { dataOptions, rowShapes, type TypedData } from '../options/data.ts';
 import { addOptions } from '../options/option.ts';
 import {
   maxSeqLengthOption,
@@ -11,12 +12,11 @@ import {
 } from '../options/common.ts';
 import { example, type DefineCommand } from '../program.ts';
 
-export interface CalibrateOptions {
+export interface CalibrateOptions extends TypedData {
   readonly model: string;
   readonly data: string;
   readonly samples: number;
   readonly seed: number;
-  readonly maxSeqLength?: number;
   readonly output: string;
   readonly overwrite: boolean;
   readonly server?: string;
@@ -32,7 +32,7 @@ export const define: DefineCommand = (command, start) => {
     modelOption,
     {
       flags: '--data <file>',
-      says: "the task's own training rows: JSON lines with messages, prompt and completion, text, or input_ids and labels",
+      says: `the task's own training rows: ${rowShapes}`,
       required: true,
     },
     samplesOption,
@@ -41,6 +41,7 @@ export const define: DefineCommand = (command, start) => {
     outputOption('safetensors file to write'),
     overwriteOption,
   ]);
+  addOptions(command, 'Data', dataOptions);
   addOptions(command, 'Mesh', meshOptions);
   command.addHelpText(
     'after',

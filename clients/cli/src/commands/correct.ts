@@ -12,10 +12,11 @@ import {
   maxCorrectionRatioOption,
   type CorrectionMethodName,
 } from '../options/correction.ts';
+import { dataOptions, type TypedData } from '../options/data.ts';
 import { addOptions } from '../options/option.ts';
 import { example, type DefineCommand } from '../program.ts';
 
-export interface CorrectOptions {
+export interface CorrectOptions extends TypedData {
   readonly model: string;
   readonly emulator: string;
   readonly adapter: string;
@@ -24,7 +25,6 @@ export interface CorrectOptions {
   readonly method?: CorrectionMethodName;
   readonly maxCorrectionRatio: number;
   readonly evalData?: string;
-  readonly maxSeqLength?: number;
   readonly precision?: 'f32' | 'bf16';
   readonly server?: string;
   readonly json: boolean;
@@ -49,6 +49,7 @@ export const define: DefineCommand = (command, start) => {
     maxSeqLengthOption,
     precisionOption,
   ]);
+  addOptions(command, 'Data', dataOptions);
   addOptions(command, 'Mesh', meshOptions);
   command.addHelpText(
     'after',

@@ -1,10 +1,11 @@
 /** `emloc evaluate`: how well a model or emulator, with or without an adapter, does on a data file. */
 import { jsonOption, maxSeqLengthOption, precisionOption, serverOption } from '../options/common.ts';
+import { dataOptions, rowShapes, type TypedData } from '../options/data.ts';
 import { addOptions } from '../options/option.ts';
 import { wholeNumber } from '../options/values.ts';
 import { example, type DefineCommand } from '../program.ts';
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends TypedData {
   readonly model?: string;
   readonly emulator?: string;
   readonly adapter?: string;
@@ -12,7 +13,6 @@ export interface EvaluateOptions {
   readonly choices?: string;
   readonly exactMatch: boolean;
   readonly limit?: number;
-  readonly maxSeqLength?: number;
   readonly precision?: 'f32' | 'bf16';
   readonly server?: string;
   readonly json: boolean;
@@ -29,7 +29,7 @@ export const define: DefineCommand = (command, start) => {
     { flags: '--adapter <dir>', says: 'PEFT adapter to put on it' },
     {
       flags: '--data <file>',
-      says: 'rows: JSON lines with messages, prompt and completion, text, or input_ids and labels',
+      says: `rows: ${rowShapes}`,
       required: true,
     },
     {
@@ -45,6 +45,7 @@ export const define: DefineCommand = (command, start) => {
     maxSeqLengthOption,
     precisionOption,
   ]);
+  addOptions(command, 'Data', dataOptions);
   addOptions(command, 'Mesh', [serverOption, jsonOption]);
   command.addHelpText(
     'after',

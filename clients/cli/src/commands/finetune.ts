@@ -12,6 +12,7 @@ import {
   maxCorrectionRatioOption,
   type CorrectionMethodName,
 } from '../options/correction.ts';
+import { dataOptions, rowShapes } from '../options/data.ts';
 import { addOptions } from '../options/option.ts';
 import type { TypedTraining } from '../options/training-request.ts';
 import {
@@ -57,7 +58,7 @@ export const define: DefineCommand = (command, start) => {
     modelOption,
     {
       flags: '--data <file>',
-      says: 'training rows: JSON lines with messages, prompt and completion, text, or input_ids and labels',
+      says: `training rows: ${rowShapes}`,
       required: true,
     },
     outputOption('directory to write'),
@@ -66,6 +67,7 @@ export const define: DefineCommand = (command, start) => {
     logOption('stage (train, refine), '),
     { flags: '--id <id>', says: 'name of the job (default: made up)' },
   ]);
+  addOptions(command, 'Data', dataOptions);
   addOptions(command, 'Emulator', [
     ...ratioOptions.map((row) =>
       row.flags.startsWith('--ratio ') ? { ...row, says: `${row.says}; 1: no emulator (default: 0.5)` } : row,

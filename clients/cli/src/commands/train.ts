@@ -1,5 +1,6 @@
 /** `emloc train`: a LoRA adapter on an emulator, or on the original with streamed layers. */
 import { meshOptions, outputOption, overwriteOption } from '../options/common.ts';
+import { dataOptions, rowShapes } from '../options/data.ts';
 import { addOptions } from '../options/option.ts';
 import type { TypedTraining } from '../options/training-request.ts';
 import {
@@ -35,7 +36,7 @@ export const define: DefineCommand = (command, start) => {
     { flags: '--model <dir>', says: 'original model to train on' },
     {
       flags: '--data <file>',
-      says: 'training rows: JSON lines with messages, prompt and completion, text, or input_ids and labels',
+      says: `training rows: ${rowShapes}`,
       required: true,
     },
     outputOption('PEFT adapter directory to write'),
@@ -48,6 +49,7 @@ export const define: DefineCommand = (command, start) => {
       default: false,
     },
   ]);
+  addOptions(command, 'Data', dataOptions);
   addOptions(command, 'Adapter', loraOptions);
   addOptions(command, 'Optimizer', optimizerOptions);
   addOptions(command, 'Steps and batches', batchOptions);

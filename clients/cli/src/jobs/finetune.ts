@@ -1,7 +1,8 @@
 /** The whole job as a command: checks, the job on the coordinator, its files and figures. */
 import { splitHeldOut } from '@emloc/datasets';
 import { EmlocError } from '@emloc/errors';
-import { checkData, checkModel, checkRatios } from '../checks/inputs.ts';
+import { checkData, checkOptionalData } from '../checks/data.ts';
+import { checkModel, checkRatios } from '../checks/inputs.ts';
 import { checkLora } from '../checks/lora.ts';
 import { checkOutput } from '../checks/output.ts';
 import type { FinetuneOptions } from '../commands/finetune.ts';
@@ -52,7 +53,7 @@ async function checkedSpec(
   options: FinetuneOptions,
   isTyped: (option: string) => boolean,
 ): Promise<(files: Files) => Promise<FineTuneJobSpec>> {
-  const { maxSeqLength, evalData, maxSteps, refineSteps, adapterInit } = options;
+  const { evalData, maxSteps, refineSteps, adapterInit } = options;
   // All steps exact is LoRA on the original, which needs no emulator.
   const allExact = refineSteps === 'all';
   if (!allExact && refineSteps !== undefined && maxSteps !== undefined && refineSteps > maxSteps) {
@@ -65,13 +66,13 @@ async function checkedSpec(
   const model = await checkModel('--model', options.model, options.server);
   const ratios = allExact ? { ratio: 1 } : await checkRatios(options, model, 0.5);
   const lora = await checkLora(options, model, isTyped);
-  const { rows } = await checkData('--data', options.data, model, { maxSeqLength, labels: 'every' });
-  if (evalData === undefined) checkHoldsOut(options.data, rows.length);
-  else await checkData('--eval-data', evalData, model, { maxSeqLength, labels: 'some' });
+  const data = await checkData('--data', options.data, model, options, 'every');
+  const heldOut = await checkOptionalData('--eval-data', evalData, model, options, 'some');
+  if (heldOut === undefined && data.rows !== undefined) checkHoldsOut(options.data, data.rows);
   return async (files) => ({
     model: files.model(options.model),
-    dataset: { source: await files.input(options.data), maxSeqLength },
-    evalDataset: evalData === undefined ? undefined : { source: await files.input(evalData), maxSeqLength },
+    dataset: await data.spec(files),
+    evalDataset: await heldOut?.spec(files),
     compression: toCompressionOptions(ratios, options.compressionMethod),
     calibration: { samples: options.samples, seed: options.seed },
     lora,

@@ -60,7 +60,7 @@ export const seedOption: OptionRow = {
 
 export const maxSeqLengthOption: OptionRow = {
   flags: '--max-length, --max-seq-length <tokens>',
-  says: "cut rows to so many tokens (default: no cut; a row over the model's limit is an error)",
+  says: "cut rows to so many tokens, pack plain text into so many (default: no cut; rows over the model's limit are an error)",
   parse: wholeNumber('--max-seq-length', 2, '512'),
 };
 

@@ -1,9 +1,10 @@
 /** What was typed for a training, as the messages of emloc.training.v1. */
 import type { schedulerTypes } from './training.ts';
+import type { TypedData } from './data.ts';
 import type { LoraConfig, Precision, TrainingOptions } from '../wire/stages.ts';
 
 /** The values of the options in `training.ts`, as commander hands them out. */
-export interface TypedTraining {
+export interface TypedTraining extends TypedData {
   readonly loraR: number;
   readonly loraAlpha: number;
   readonly loraDropout: number;
@@ -21,7 +22,6 @@ export interface TypedTraining {
   readonly numTrainEpochs?: number;
   readonly perDeviceTrainBatchSize: number;
   readonly gradientAccumulationSteps: number;
-  readonly maxSeqLength?: number;
   readonly groupByLength: boolean;
   readonly shuffle: boolean;
   readonly seed: number;

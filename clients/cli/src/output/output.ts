@@ -22,15 +22,15 @@ export class Output {
   readonly json: boolean;
   readonly #streams: Streams;
   readonly #colour: boolean;
+  readonly #resultColour: boolean;
   #progress: Progress | undefined;
 
   constructor({ json, streams, environment }: OutputSettings) {
     this.json = json;
     this.#streams = streams;
-    this.#colour =
-      streams.stderr.isTTY === true &&
-      environment['NO_COLOR'] === undefined &&
-      environment['TERM'] !== 'dumb';
+    const wanted = environment['NO_COLOR'] === undefined && environment['TERM'] !== 'dumb';
+    this.#colour = wanted && streams.stderr.isTTY === true;
+    this.#resultColour = wanted && streams.stdout.isTTY === true;
   }
 
   /** The result: `data` whole as JSON, or the text made of it. Called once a command. */
@@ -50,6 +50,11 @@ export class Output {
     if (piece === '') return;
     this.#clearProgress();
     this.#streams.stdout.write(piece);
+  }
+
+  /** A part of the result that stands out: coloured on a terminal, in brackets elsewhere. */
+  highlight(text: string): string {
+    return this.#resultColour ? `\u001b[32m${text}\u001b[0m` : `⟦${text}⟧`;
   }
 
   /** Something worth knowing. */

@@ -1,5 +1,6 @@
 /** Calibration as a command: checks, the operation, the statistics file. */
-import { checkData, checkModel } from '../checks/inputs.ts';
+import { checkData } from '../checks/data.ts';
+import { checkModel } from '../checks/inputs.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
 import type { CalibrateOptions } from '../commands/calibrate.ts';
 import type { CommandContext } from '../context.ts';
@@ -13,7 +14,7 @@ export async function calibrate(context: CommandContext, typed: CalibrateOptions
   const place = checkOutput(typed.output, { kind: 'file', overwrite: typed.overwrite });
   const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
-  await checkData('--data', options.data, model, { maxSeqLength: options.maxSeqLength });
+  const data = await checkData('--data', options.data, model, options);
   await runStage(context, {
     service: 'calibration',
     kind: 'calibrate',
@@ -23,7 +24,7 @@ export async function calibrate(context: CommandContext, typed: CalibrateOptions
         operationId,
         model: files.model(options.model),
         options: {
-          dataset: { source: await files.input(options.data), maxSeqLength: options.maxSeqLength },
+          dataset: await data.spec(files),
           samples: options.samples,
           seed: options.seed,
         },

@@ -2,7 +2,8 @@
 import type { AdapterDirectory } from '@emloc/emloc';
 import { EmlocError } from '@emloc/errors';
 import type { ModelDirectory } from '@emloc/models';
-import { checkAdapter, checkData, checkModel } from '../checks/inputs.ts';
+import { checkOptionalData } from '../checks/data.ts';
+import { checkAdapter, checkModel } from '../checks/inputs.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
 import type { CorrectOptions } from '../commands/correct.ts';
 import type { CommandContext } from '../context.ts';
@@ -32,9 +33,7 @@ export async function correct(context: CommandContext, typed: CorrectOptions): P
   const emulator = await checkModel('--emulator', options.emulator, options.server);
   checkUncorrected(options.adapter, await checkAdapter('--adapter', options.adapter, model));
   await checkSameOriginal(options, model, emulator);
-  const { evalData, maxSeqLength } = options;
-  if (evalData !== undefined)
-    await checkData('--eval-data', evalData, model, { maxSeqLength, labels: 'some' });
+  const heldOut = await checkOptionalData('--eval-data', options.evalData, model, options, 'some');
   await runStage(context, {
     service: 'correction',
     kind: 'correct',
@@ -47,7 +46,7 @@ export async function correct(context: CommandContext, typed: CorrectOptions): P
         adapter: await files.input(options.adapter),
         method: toCorrectionMethod(method),
         maxCorrectionRatio: options.maxCorrectionRatio,
-        heldOut: evalData === undefined ? undefined : { source: await files.input(evalData), maxSeqLength },
+        heldOut: await heldOut?.spec(files),
         precision: toPrecision(options.precision),
       }),
     finish: async (result, { files }) => {

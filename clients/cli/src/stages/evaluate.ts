@@ -1,6 +1,7 @@
 /** Evaluation as a command: checks, the operation, the figures. */
 import type { Choice } from '@emloc/datasets';
-import { checkAdapter, checkChoices, checkData } from '../checks/inputs.ts';
+import { checkData } from '../checks/data.ts';
+import { checkAdapter, checkChoices } from '../checks/inputs.ts';
 import { checkWeights } from '../checks/weights.ts';
 import type { EvaluateOptions } from '../commands/evaluate.ts';
 import type { CommandContext } from '../context.ts';
@@ -16,10 +17,10 @@ import { measured, runStage } from './stage.ts';
 
 export async function evaluate(context: CommandContext, typed: EvaluateOptions): Promise<void> {
   const options = await fromHub(context, typed);
-  const { adapter, maxSeqLength } = options;
+  const { adapter } = options;
   const weights = await checkWeights(options);
   if (adapter !== undefined) await checkAdapter('--adapter', adapter, weights.directory);
-  await checkData('--data', options.data, weights.directory, { maxSeqLength, labels: 'some' });
+  const data = await checkData('--data', options.data, weights.directory, options, 'some');
   const choices = options.choices === undefined ? [] : await checkChoices(options.choices);
   await runStage(context, {
     service: 'inference',
@@ -30,7 +31,7 @@ export async function evaluate(context: CommandContext, typed: EvaluateOptions):
         operationId,
         ...(await weights.source(files)),
         adapter: adapter === undefined ? undefined : await files.input(adapter),
-        dataset: { source: await files.input(options.data), maxSeqLength, maxRows: options.limit },
+        dataset: { ...(await data.spec(files)), maxRows: options.limit },
         ...toChoices(choices),
         exactMatch: options.exactMatch,
         precision: toPrecision(options.precision),

@@ -1,6 +1,6 @@
 /** Training as a command: checks, the operation, the adapter and its log. Ctrl-C pauses; `--resume` goes on. */
 import { EmlocError } from '@emloc/errors';
-import { checkData } from '../checks/inputs.ts';
+import { checkData, checkOptionalData } from '../checks/data.ts';
 import { checkLora } from '../checks/lora.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
 import { checkWeights } from '../checks/weights.ts';
@@ -102,18 +102,17 @@ async function checkedRequest(
   options: TrainOptions,
   isTyped: (option: string) => boolean,
 ): Promise<(operationId: string, files: Files) => Promise<StartTrainingRequest>> {
-  const { maxSeqLength, evalData, adapterInit } = options;
+  const { evalData, adapterInit } = options;
   checkEvaluation(options);
   const weights = await checkWeights(options);
-  await checkData('--data', options.data, weights.directory, { maxSeqLength, labels: 'every' });
-  if (evalData !== undefined)
-    await checkData('--eval-data', evalData, weights.directory, { maxSeqLength, labels: 'some' });
+  const data = await checkData('--data', options.data, weights.directory, options, 'every');
+  const heldOut = await checkOptionalData('--eval-data', evalData, weights.directory, options, 'some');
   const lora = await checkLora(options, weights.directory, isTyped);
   return async (operationId, files) => ({
     operationId,
     ...(await weights.source(files)),
-    dataset: { source: await files.input(options.data), maxSeqLength },
-    evalDataset: evalData === undefined ? undefined : { source: await files.input(evalData), maxSeqLength },
+    dataset: await data.spec(files),
+    evalDataset: await heldOut?.spec(files),
     lora,
     options: toTrainingOptions(options),
     adapterInit: adapterInit === undefined ? undefined : await files.input(adapterInit),

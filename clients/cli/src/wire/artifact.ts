@@ -12,7 +12,12 @@ export type Source = { readonly path: string } | { readonly artifact: { readonly
 export interface DatasetSpec {
   readonly source: Source;
   readonly maxSeqLength?: number;
-  readonly completionOnlyLoss?: boolean;
+  /** `DATA_FORMAT_…` */
+  readonly format?: string;
+  readonly columns?: Readonly<Record<string, string | undefined>>;
+  /** `LOSS_ON_…` */
+  readonly lossOn?: string;
+  readonly chatTemplate?: string;
   readonly maxRows?: number;
 }
 

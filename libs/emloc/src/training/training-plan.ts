@@ -16,10 +16,16 @@ export interface IndexPlan {
   at(step: number): { readonly microBatches: readonly (readonly number[])[] };
 }
 
-export function planOfRows(rows: readonly TokenRow[], plan: IndexPlan, digest?: string): TrainingPlan {
+/** Rows by number: an array, or a table that reads them from disk. */
+export interface RowTable {
+  at(row: number): TokenRow | undefined;
+}
+
+export function planOfRows(rows: RowTable, plan: IndexPlan, digest?: string): TrainingPlan {
   return {
     stepsPerEpoch: plan.stepsPerEpoch,
-    batchAt: (step) => plan.at(step).microBatches.map((micro) => micro.map((row) => rows[row] as TokenRow)),
+    batchAt: (step) =>
+      plan.at(step).microBatches.map((micro) => micro.map((row) => rows.at(row) as TokenRow)),
     digest,
   };
 }

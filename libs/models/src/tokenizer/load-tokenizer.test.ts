@@ -115,6 +115,37 @@ describe('chat templates', () => {
     expect(loadTokenizer(dir)!.applyChatTemplate(messages)).toBe(expected);
   });
 
+  test('may be given in place of the directory’s own, and get the tools and what else a message holds', () => {
+    put('tokenizer.json', bpe);
+    put('chat_template.jinja', 'no');
+    const chatTemplate =
+      '{% if tools %}{{ tools | length }}:{{ tools[0].name }} {% endif %}{% for m in messages %}{{ m.content }}' +
+      '{% if m.tool_calls %}{{ m.tool_calls[0].function.arguments.city }}{% endif %}{% endfor %}';
+    const tokenizer = loadTokenizer(dir, { chatTemplate })!;
+    const calls = [{ function: { name: 'weather', arguments: { city: 'Bern' } } }];
+    expect(tokenizer.applyChatTemplate([{ role: 'a', content: 'b', tool_calls: calls }])).toBe('bBern');
+    expect(tokenizer.applyChatTemplate(messages, { tools: [{ name: 'weather' }] })).toBe('1:weather abb');
+  });
+
+  test('say by generation tags what the assistant writes, without a change of the text', () => {
+    put('tokenizer.json', bpe);
+    const marked =
+      "{% for m in messages %}\n  {{- '<|im_start|>' + m.role + '\\n' }}\n  {%- if m.role == 'a' %}\n" +
+      "    {%- generation %}{{ m.content + '<|im_end|>' }}{%- endgeneration %}\n" +
+      "  {%- else %}{{ m.content + '<|im_end|>' }}{% endif %}\n{{ '\\n' }}{% endfor %}";
+    const tokenizer = loadTokenizer(dir, { chatTemplate: marked })!;
+    const found = tokenizer.markGenerations([...messages, ...messages])!;
+    expect(found.text).toBe(tokenizer.applyChatTemplate([...messages, ...messages]));
+    expect(found.text.startsWith(expected.slice(0, -1))).toBe(true);
+    expect(found.spans.map(([begin, end]) => found.text.slice(begin, end))).toEqual([
+      'b<|im_end|>',
+      'b<|im_end|>',
+    ]);
+    expect(loadTokenizer(dir, { chatTemplate: chatml })!.markGenerations(messages)).toBeUndefined();
+    const unpaired = loadTokenizer(dir, { chatTemplate: 'a{% generation %}b' })!;
+    expect(() => unpaired.markGenerations(messages)).toThrow('cannot be followed');
+  });
+
   test('that are missing, broken or refuse the conversation say so', () => {
     put('tokenizer.json', bpe);
     expect(() => loadTokenizer(dir)!.applyChatTemplate(messages)).toThrow('the model has no chat template');

@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJsonObject } from '../directory/read-json.ts';
 import { loadChatTemplate, type ChatMessage, type ChatTemplateOptions } from './chat-template.ts';
+import type { MarkedConversation } from './generation-marks.ts';
 
 export interface Tokenizer {
   /** Special tokens that stand in the text are found in it; `addSpecialTokens` (default true) is about those around it. */
@@ -16,6 +17,11 @@ export interface Tokenizer {
   decode(ids: readonly number[], options?: { readonly skipSpecialTokens?: boolean }): string;
   /** The conversation as text, ready for `encode` without special tokens. */
   applyChatTemplate(messages: readonly ChatMessage[], options?: ChatTemplateOptions): string;
+  /** The same by the template's own `{% generation %}` marks; undefined where it has none. */
+  markGenerations(
+    messages: readonly ChatMessage[],
+    options?: ChatTemplateOptions,
+  ): MarkedConversation | undefined;
   readonly hasChatTemplate: boolean;
   readonly eosTokenId: number | undefined;
   readonly bosTokenId: number | undefined;
@@ -24,7 +30,13 @@ export interface Tokenizer {
 }
 
 /** Undefined where the directory has no tokenizer.json: such a model serves pre-tokenized rows. */
-export const loadTokenizer = (dir: string): Tokenizer | undefined => {
+export const loadTokenizer = (
+  dir: string,
+  options: {
+    /** Jinja text in place of the directory's own template. */
+    readonly chatTemplate?: string;
+  } = {},
+): Tokenizer | undefined => {
   const file = join(dir, 'tokenizer.json');
   if (!existsSync(file)) return undefined;
   const config = optionalJson(join(dir, 'tokenizer_config.json'));
@@ -34,7 +46,7 @@ export const loadTokenizer = (dir: string): Tokenizer | undefined => {
     ['bos_token', 'eos_token', 'pad_token', 'unk_token'].map((name) => [name, named(name)]),
   );
   const tokenizer = construct(file, { ...config, ...specials });
-  const template = loadChatTemplate(dir, config, specials);
+  const template = loadChatTemplate(dir, config, specials, options.chatTemplate);
   const idOf = (token: string | undefined): number | undefined =>
     token === undefined ? undefined : tokenizer.token_to_id(token);
   return {
@@ -45,6 +57,7 @@ export const loadTokenizer = (dir: string): Tokenizer | undefined => {
     decode: (ids, { skipSpecialTokens = true } = {}) =>
       ids.length === 0 ? '' : tokenizer.decode([...ids], { skip_special_tokens: skipSpecialTokens }),
     applyChatTemplate: (messages, options) => template.render(messages, options),
+    markGenerations: (messages, options) => template.mark(messages, options),
     hasChatTemplate: template.exists,
     eosTokenId: idOf(specials['eos_token']),
     bosTokenId: idOf(specials['bos_token']),

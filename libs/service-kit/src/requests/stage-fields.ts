@@ -1,11 +1,17 @@
 /** Fields that several contracts share, as the processes of operations want them: resolved, defaulted, plain JSON. */
+import { detectFormat, type ColumnNames, type DataFormat, type LossOn } from '@emloc/datasets';
+import { EmlocError } from '@emloc/errors';
 import type { Fields } from './fields.ts';
 import type { SourceResolver } from './sources.ts';
 
 export interface DatasetRequest {
   readonly path: string;
   readonly maxSeqLength?: number;
-  readonly completionOnlyLoss: boolean;
+  readonly format: DataFormat;
+  readonly columns: ColumnNames;
+  readonly lossOn: LossOn;
+  /** Jinja text in place of the model's own template. */
+  readonly chatTemplate?: string;
   readonly split?: { readonly part: 'train' | 'held-out'; readonly rows: number; readonly seed: number };
   readonly maxRows?: number;
 }
@@ -19,6 +25,21 @@ export const weightLoadings = {
 } as const;
 export type WeightLoading = (typeof weightLoadings)[keyof typeof weightLoadings];
 
+const dataFormats = {
+  DATA_FORMAT_JSONL: 'jsonl',
+  DATA_FORMAT_JSON: 'json',
+  DATA_FORMAT_CSV: 'csv',
+  DATA_FORMAT_TSV: 'tsv',
+  DATA_FORMAT_PARQUET: 'parquet',
+  DATA_FORMAT_TEXT: 'text',
+} as const;
+const lossTargets = {
+  LOSS_ON_COMPLETION: 'completion',
+  LOSS_ON_ASSISTANT: 'assistant',
+  LOSS_ON_ALL: 'all',
+} as const;
+const maxColumnName = 1000;
+const maxTemplate = 1024 * 1024;
 const splitParts = { SPLIT_PART_TRAIN: 'train', SPLIT_PART_HELD_OUT: 'held-out' } as const;
 
 export const defaultHeldOutRows = 64;
@@ -32,12 +53,24 @@ export const readMemoryBudget = (request: Fields): number | undefined =>
 
 export async function readDataset(fields: Fields, sources: SourceResolver): Promise<DatasetRequest> {
   const { path } = await sources.resolve(fields.required('source'));
+  const columns = fields.message('columns');
+  const column = (name: string): string | undefined => columns?.text(name, maxColumnName);
   const split = fields.message('split');
   const part = split?.choice('part', splitParts);
   return {
     path,
     maxSeqLength: fields.integer('maxSeqLength', { min: 2 }),
-    completionOnlyLoss: fields.boolean('completionOnlyLoss') ?? true,
+    // Told here, where the name is still known: a result's key holds the content's digest in its place.
+    format: await formatOf(path, fields),
+    columns: {
+      messages: column('messages'),
+      prompt: column('prompt'),
+      completion: column('completion'),
+      text: column('text'),
+      tools: column('tools'),
+    },
+    lossOn: fields.choice('lossOn', lossTargets) ?? 'completion',
+    chatTemplate: fields.text('chatTemplate', maxTemplate),
     split:
       split === undefined || part === undefined
         ? undefined
@@ -48,6 +81,15 @@ export async function readDataset(fields: Fields, sources: SourceResolver): Prom
           },
     maxRows: fields.integer('maxRows', { min: 1 }),
   };
+}
+
+async function formatOf(path: string, fields: Fields): Promise<DataFormat> {
+  try {
+    return await detectFormat(path, fields.choice('format', dataFormats));
+  } catch (error) {
+    const isOfFormat = error instanceof EmlocError && /FORMAT$/.test(error.reason);
+    throw isOfFormat ? error.with({ field: fields.pathOf('format') }) : error;
+  }
 }
 
 export async function readOptionalDataset(

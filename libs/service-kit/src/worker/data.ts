@@ -1,56 +1,109 @@
-/** The rows of a request as token rows: read, split, cut, tokenized and checked, before any work begins. */
+/**
+ * The rows of a request as token rows on disk: read, split, cut, tokenized and checked, before any work begins. They are
+ * read from there by number, so that a data set may be larger than memory.
+ */
 import {
   openDataset,
-  requireLabels,
+  sampleRows,
   splitHeldOut,
-  tokenizeRows,
+  tokenizeDataset,
   type LabelNeed,
   type Row,
   type TokenizedRow,
+  type TokenRows,
 } from '@emloc/datasets';
 import { EmlocError } from '@emloc/errors';
 import { loadTokenizer, type ModelDirectory, type TokenRow, type Tokenizer } from '@emloc/models';
 import type { DatasetRequest } from '../requests/stage-fields.ts';
 
-export interface LoadedRows {
-  readonly rows: readonly TokenRow[];
-  readonly tokenized: readonly TokenizedRow[];
-  /** As they stand in the file. */
+/** Rows by number; an array of rows will do as well. */
+export class LoadedRows implements Disposable {
+  readonly table: TokenRows;
+  /** As they stand in the file, where that was asked for. */
   readonly raw: readonly Row[];
   readonly tokenizer: Tokenizer | undefined;
-  readonly tokens: number;
+
+  constructor(table: TokenRows, raw: readonly Row[], tokenizer: Tokenizer | undefined) {
+    this.table = table;
+    this.raw = raw;
+    this.tokenizer = tokenizer;
+  }
+
+  get length(): number {
+    return this.table.length;
+  }
+
+  /** Of all rows together. */
+  get tokens(): number {
+    return this.table.tokens;
+  }
+
   /** Tokens of the longest row. */
-  readonly longest: number;
+  get longest(): number {
+    return this.table.longest;
+  }
+
+  /** Tokens of each row. */
+  get lengths(): Int32Array {
+    return this.table.lengths;
+  }
+
+  /** Tokens of each row that carry a loss. */
+  get labelled(): Int32Array {
+    return this.table.labelled;
+  }
+
+  at(row: number): TokenRow {
+    return toTokenRow(this.table.at(row));
+  }
+
+  /** Rows `begin` up to but not `end`, in memory. */
+  slice(begin = 0, end = this.length): TokenRow[] {
+    return Array.from({ length: Math.max(0, end - begin) }, (_, i) => this.at(begin + i));
+  }
+
+  [Symbol.dispose](): void {
+    this.table[Symbol.dispose]();
+  }
 }
 
-/** `labels`: whether every row, or some, must carry a loss; without it none has to. */
+export interface LoadOptions {
+  /** Only so many of the rows, drawn with the seed. */
+  readonly sample?: { readonly count: number; readonly seed: number };
+  /** Whether every row, or some, must carry a loss. Default: none needs to. */
+  readonly labels?: LabelNeed;
+  /** Keep the rows as they stand in the file, too: in memory. */
+  readonly keepRaw?: boolean;
+}
+
+/** The caller's to dispose; a process that ends leaves nothing behind either way. */
 export async function loadRows(
   dataset: DatasetRequest,
   model: ModelDirectory,
-  labels?: LabelNeed,
+  { sample, labels, keepRaw = false }: LoadOptions = {},
 ): Promise<LoadedRows> {
-  const { rows: all, needsTokenizer } = await openDataset(dataset.path);
-  const raw = select(all, dataset);
-  const tokenizer = needsTokenizer ? loadTokenizer(model.dir) : undefined;
+  const { path, format, columns, maxSeqLength, lossOn, chatTemplate, split, maxRows } = dataset;
   const { vocabSize, maxPositionEmbeddings } = model.config;
-  const tokenized = tokenizeRows(raw, tokenizer, {
-    maxLength: dataset.maxSeqLength,
-    truncate: dataset.maxSeqLength !== undefined,
-    completionOnly: dataset.completionOnlyLoss,
-    vocabSize,
-    contextLength: maxPositionEmbeddings,
-  });
-  if (labels !== undefined) requireLabels(tokenized, labels);
-  const rows = tokenized.map(toTokenRow);
-  const lengths = rows.map(({ inputIds }) => inputIds.length);
-  return {
-    rows,
-    tokenized,
-    raw,
-    tokenizer,
-    tokens: lengths.reduce((a, b) => a + b, 0),
-    longest: lengths.reduce((a, b) => Math.max(a, b), 0),
-  };
+  let tokenizer: Tokenizer | undefined;
+  const raw: Row[] = [];
+  const choosing = split !== undefined || sample !== undefined;
+  const table = await tokenizeDataset(
+    await openDataset(path, { format, columns }),
+    {
+      maxLength: maxSeqLength,
+      truncate: maxSeqLength !== undefined,
+      lossOn,
+      labels,
+      vocabSize,
+      contextLength: maxPositionEmbeddings,
+      tokenizer: () => (tokenizer ??= loadTokenizer(model.dir, { chatTemplate })),
+    },
+    choosing ? { choose: (count) => draw(choose(count, dataset), sample) } : { maxRows },
+    (_, row) => {
+      if (keepRaw && row !== undefined) raw.push(row);
+    },
+  );
+  return new LoadedRows(table, raw, tokenizer);
 }
 
 export const toTokenRow = ({ inputIds, labels }: TokenizedRow): TokenRow => ({
@@ -58,8 +111,9 @@ export const toTokenRow = ({ inputIds, labels }: TokenizedRow): TokenRow => ({
   labels: Array.from(labels),
 });
 
-function select(all: readonly Row[], { path, split, maxRows }: DatasetRequest): readonly Row[] {
-  const chosen = split === undefined ? all : half(all, split);
+/** Numbers of the rows of the split, the first so many. */
+function choose(count: number, { path, split, maxRows }: DatasetRequest): readonly number[] {
+  const chosen = split === undefined ? Array.from({ length: count }, (_, i) => i) : half(count, split);
   if (chosen.length === 0) {
     throw new EmlocError(
       'FAILED_PRECONDITION',
@@ -67,7 +121,7 @@ function select(all: readonly Row[], { path, split, maxRows }: DatasetRequest): 
       `${path} has too few rows to hold some out`,
       {
         field: 'dataset',
-        value: String(all.length),
+        value: String(count),
         mend: 'give more rows, or held-out rows in a file of their own',
       },
     );
@@ -75,11 +129,12 @@ function select(all: readonly Row[], { path, split, maxRows }: DatasetRequest): 
   return maxRows === undefined ? chosen : chosen.slice(0, maxRows);
 }
 
-function half(
-  all: readonly Row[],
-  { part, rows, seed }: NonNullable<DatasetRequest['split']>,
-): readonly Row[] {
-  const split = splitHeldOut(all.length, { rows, seed });
-  const indices = part === 'train' ? split.train : split.heldOut;
-  return indices.map((i) => all[i] as Row);
+function half(count: number, { part, rows, seed }: NonNullable<DatasetRequest['split']>): readonly number[] {
+  const split = splitHeldOut(count, { rows, seed });
+  return part === 'train' ? split.train : split.heldOut;
 }
+
+const draw = (rows: readonly number[], sample: LoadOptions['sample']): readonly number[] =>
+  sample === undefined
+    ? rows
+    : sampleRows(rows.length, sample.count, sample.seed).map((i) => rows[i] as number);
