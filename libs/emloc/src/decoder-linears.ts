@@ -13,19 +13,22 @@ export interface DecoderLinear {
   readonly inputGroup: string;
   /** The checkpoint holds the weight as in × out. */
   readonly transposed: boolean;
+  /** Only the rows that a router chooses come to it. */
+  readonly routed: boolean;
 }
 
 /** All of them, layer by layer in order of use. */
 export function decoderLinears({ config, architecture }: ModelOf): DecoderLinear[] {
   return Array.from({ length: config.numLayers }, (_, layer) =>
-    architecture.linears(config, layer).map(({ name, inFeatures, outFeatures, inputGroup, transposed }) => ({
-      module: architecture.moduleName(layer, name),
+    architecture.linears(config, layer).map((linear) => ({
+      module: architecture.moduleName(layer, linear.name),
       layer,
-      name,
-      inFeatures,
-      outFeatures,
-      inputGroup: architecture.moduleName(layer, inputGroup),
-      transposed: transposed === true,
+      name: linear.name,
+      inFeatures: linear.inFeatures,
+      outFeatures: linear.outFeatures,
+      inputGroup: architecture.moduleName(layer, linear.inputGroup),
+      transposed: linear.transposed === true,
+      routed: linear.routed === true,
     })),
   ).flat();
 }

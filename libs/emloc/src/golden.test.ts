@@ -35,6 +35,7 @@ import {
   saveAdapter,
   selectTargets,
   train,
+  type LinearReport,
 } from './index.ts';
 import { StoredWeights } from './directory/stored-weights.ts';
 import {
@@ -84,6 +85,7 @@ describe.each(goldenFixtures)('%s', (name) => {
   const work = mkdtempSync(join(tmpdir(), 'emloc-golden-'));
   const emulatorDir = join(work, 'emulator');
   let model: ModelDirectory;
+  let reports: LinearReport[];
   const measured = new Map<string, { difference: number; allowed: number }>();
 
   /** Golden numbers are of float32 arithmetic, whatever the weights are stored in. */
@@ -145,7 +147,7 @@ describe.each(goldenFixtures)('%s', (name) => {
     model = openModel(fixture.dir);
     const source = openAs(fixture.dir, 'streamed');
     const grams = calibrateLayers(source, fixture.calibrationRows());
-    await compressModel({ model, grams, ratios: { ratios: expected.compress }, out: emulatorDir });
+    reports = await compressModel({ model, grams, ratios: { ratios: expected.compress }, out: emulatorDir });
     source.close();
   });
 
@@ -159,7 +161,13 @@ describe.each(goldenFixtures)('%s', (name) => {
   });
 
   test('Grams, singular values and emulated weights are the golden ones', async () => {
-    const compressed = resolveRatios(decoderLinears(model), { ratios: expected.compress });
+    const compressed = new Map(resolveRatios(decoderLinears(model), { ratios: expected.compress }));
+    const kept = reports.flatMap(({ module, keptFullRows: rows }) =>
+      rows === undefined ? [] : [[module, rows]],
+    );
+    expect(kept).toEqual((expected.keptFull ?? []).map((module) => [module, expected.rows?.[module]]));
+    expect(Object.entries(openModel(emulatorDir).emulator?.keptFull ?? {})).toEqual(kept);
+    for (const module of expected.keptFull ?? []) compressed.delete(module);
     expect(Object.fromEntries([...compressed].map(([module, { rank }]) => [module, rank]))).toEqual(
       expected.rank,
     );

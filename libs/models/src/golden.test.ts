@@ -58,6 +58,7 @@ describe.each(goldenFixtures.map((dir) => [basename(dir), dir] as const))('%s', 
         tensor: (name) => w.tensor(name),
         stored: (name) => w.stored(name),
         derived: (owner, name, make) => w.derived(owner, name, make),
+        scoped: (use) => w.scoped(use),
         linear: (name) => {
           const module = architecture.moduleName(layer, name);
           const full = w.linear(name);

@@ -72,6 +72,8 @@ export interface LinearSpec {
   readonly inputGroup: string;
   /** The file holds the weight as in × out (GPT-2's Conv1D). Factors u, v and adapters are as of any other linear. */
   readonly transposed?: true;
+  /** Only the rows that a router chooses come to it (an expert's linear): perhaps few, perhaps none. */
+  readonly routed?: true;
 }
 
 export interface TensorSpec {
@@ -107,6 +109,8 @@ export interface LayerWeights extends NamedTensors {
    * `owner` and `name` tell one from another.
    */
   derived(owner: object, name: string, make: () => Tensor): Tensor;
+  /** What is converted or derived while `use` runs ends with it, not with the visit: for layers of many matrices. */
+  scoped<T>(use: () => T): T;
 }
 
 /** The end of a model: tensors by full name (the final norm's), and the output matrix. */
@@ -286,6 +290,11 @@ export interface EmulatorInfo {
   readonly modules: Readonly<
     Record<string, { readonly rank: number; readonly ratio: number; readonly relativeTruncationLoss: number }>
   >;
+  /**
+   * Linears of experts that were to be compressed but keep their full weights: how many calibration rows came to them,
+   * fewer than their rank.
+   */
+  readonly keptFull?: Readonly<Record<string, number>>;
   readonly calibration?: { readonly samples: number; readonly tokens: number };
 }
 

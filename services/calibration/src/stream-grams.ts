@@ -30,11 +30,14 @@ export async function streamGrams(request: CalibrationRequest, context: WorkerCo
         predictedPeakBytes: prediction.peakResidentBytes,
       },
     });
-    for await (const { layer, grams } of calibrateLayers(source, rows, { signal: context.signal })) {
+    for await (const { layer, grams, rows: seen } of calibrateLayers(source, rows, {
+      signal: context.signal,
+    })) {
       for (const [group, gram] of grams) {
         for (const frame of framesOf(gramTensorName(group), gram)) await send({ frame });
       }
-      await send({ layer: { layer } });
+      const named = [...seen].map(([group, count]) => [gramTensorName(group), count] as const);
+      await send({ layer: { layer, rows: Object.fromEntries(named) } });
     }
     await send({ finished: { usage: meter.read() } });
   } finally {

@@ -141,6 +141,7 @@ const toLinear = (report: LinearReport): LinearCompression => ({
   ratio: report.ratio,
   truncationLoss: report.truncationLoss,
   relativeTruncationLoss: report.relativeTruncationLoss,
+  ...(report.keptFullRows === undefined ? {} : { keptFullRows: report.keptFullRows }),
 });
 
 function allLinears(
@@ -159,7 +160,7 @@ function parameterRatio(linears: readonly DecoderLinear[], reports: readonly Lin
   for (const { module, inFeatures, outFeatures } of linears) {
     const rank = ranks.get(module);
     full += inFeatures * outFeatures;
-    kept += rank === undefined ? inFeatures * outFeatures : rank * (inFeatures + outFeatures);
+    kept += rank === undefined || rank === 0 ? inFeatures * outFeatures : rank * (inFeatures + outFeatures);
   }
   return kept / full;
 }

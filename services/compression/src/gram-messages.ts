@@ -15,7 +15,7 @@ interface CalibrateMessage {
     readonly predictedPeakBytes: number;
   };
   readonly frame?: TensorFrame;
-  readonly layer?: { readonly layer: number };
+  readonly layer?: { readonly layer: number; readonly rows: Readonly<Record<string, number>> };
   readonly finished?: { readonly usage: ResourceUsage | null };
 }
 
@@ -65,7 +65,7 @@ async function* layersOf(
         if (whole)
           grams.set(whole.info.name, tensorFromBytes(whole.bytes, whole.info.shape, whole.info.dtype));
       } else if (layer && gramOf) {
-        yield { layer: layer.layer, grams, gramOf };
+        yield { layer: layer.layer, grams, gramOf, rows: new Map(Object.entries(layer.rows)) };
         disposeAll(grams);
         grams = new Map();
       } else if (finished) {

@@ -44,6 +44,7 @@ export async function compress(context: CommandContext, typed: CompressOptions):
         ratio: linear.ratio,
         truncation_loss: linear.truncationLoss,
         relative_truncation_loss: linear.relativeTruncationLoss,
+        kept_full_rows: linear.keptFullRows ?? undefined,
       }));
       context.output.result(
         {
@@ -62,7 +63,7 @@ export async function compress(context: CommandContext, typed: CompressOptions):
           ] as const;
           const lines = rows.map((row) => [
             row.module,
-            row.rank === 0 ? 'full' : row.rank,
+            rankText(row),
             formatNumber(row.truncation_loss),
             formatNumber(row.relative_truncation_loss),
           ]);
@@ -77,6 +78,10 @@ export async function compress(context: CommandContext, typed: CompressOptions):
     },
   });
 }
+
+/** Rank, or why there is none. */
+const rankText = ({ rank, kept_full_rows: rows }: { rank: number; kept_full_rows?: number }) =>
+  rows === undefined ? (rank === 0 ? 'full' : rank) : `full: ${rows} calibration rows came to it`;
 
 export function toCompressionOptions(ratios: Ratios, method: CompressOptions['method']): CompressionOptions {
   const wire: CompressionMethod =

@@ -53,6 +53,8 @@ export interface LinearCompression {
   readonly ratio: number;
   readonly truncationLoss: number;
   readonly relativeTruncationLoss: number;
+  /** Where an expert's linear keeps its full weights, since only so many calibration rows came to it. */
+  readonly keptFullRows?: number | null;
 }
 
 export interface LinearCorrection {

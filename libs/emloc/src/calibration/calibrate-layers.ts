@@ -3,7 +3,7 @@
  * handed over before the next layer is touched. The original outputs flow on. Memory: one layer's weights and Grams,
  * and the hidden states of the samples. The consumer pulls, so calibration cannot run ahead of it.
  */
-import { tidy, type Tensor } from '@emloc/engine';
+import { keep, tidy, zeros, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { plainLinears, prepareBatch, type Batch, type TokenRow, type WeightSource } from '@emloc/models';
 import { breathe, throwIfCancelled } from '../cancel.ts';
@@ -59,12 +59,12 @@ export async function* calibrateLayers(
       const wanted = linears.filter(
         (linear) => linear.layer === layer && (options.modules?.has(linear.module) ?? true),
       );
-      const grams = passLayer(source, layer, batches, states, wanted);
+      const { grams, rows: seen } = passLayer(source, layer, batches, states, wanted);
       try {
         assertFinite(grams);
         options.onProgress?.({ layer, layers: config.numLayers, tokens });
         const gramOf = new Map(wanted.map(({ module, inputGroup }) => [module, inputGroup]));
-        yield { layer, grams, gramOf };
+        yield { layer, grams, gramOf, rows: seen };
       } finally {
         disposeGrams(grams);
       }
@@ -90,14 +90,17 @@ export async function calibrate(
   for await (const grams of calibrateLayers(source, rows, options)) await options.onLayer(grams);
 }
 
-/** Moves every state through the layer, in place, and returns the Grams by full name of the group's first linear. */
+/**
+ * Moves every state through the layer, in place, and returns the Grams by full name of the group's first linear, and how
+ * many rows each was summed over. A Gram that no row came to is zero.
+ */
 function passLayer(
   source: WeightSource,
   layer: number,
   batches: readonly Batch[],
   states: Tensor[],
   wanted: readonly DecoderLinear[],
-): Map<string, Tensor> {
+): { grams: Map<string, Tensor>; rows: Map<string, number> } {
   const { architecture, config } = source;
   const groups = new Set(wanted.map(({ inputGroup }) => inputGroup));
   const observer = new GramObserver(
@@ -123,7 +126,18 @@ function passLayer(
     disposeGrams(observer.take());
     throw error;
   }
-  return new Map([...observer.take()].map(([name, gram]) => [architecture.moduleName(layer, name), gram]));
+  const fullName = ([name, value]: readonly [string, Tensor | number]) =>
+    [architecture.moduleName(layer, name), value] as const;
+  const seen = new Map([...observer.take()].map(fullName)) as Map<string, Tensor>;
+  const counted = new Map([...observer.rows].map(fullName)) as Map<string, number>;
+  const result = { grams: new Map<string, Tensor>(), rows: new Map<string, number>() };
+  for (const { inputGroup, inFeatures } of wanted) {
+    if (result.grams.has(inputGroup)) continue;
+    const none = (): Tensor => keep(zeros([inFeatures, inFeatures], source.activationDtype));
+    result.grams.set(inputGroup, seen.get(inputGroup) ?? none());
+    result.rows.set(inputGroup, counted.get(inputGroup) ?? 0);
+  }
+  return result;
 }
 
 function assertFinite(grams: ReadonlyMap<string, Tensor>): void {

@@ -1,6 +1,7 @@
 /**
  * Gram matrices in a file: safetensors with `gram.<module>` once for each group of linears that share an input, and
- * the metadata key `gram_of`, JSON, which maps every linear to its tensor.
+ * the metadata key `gram_of`, JSON, which maps every linear to its tensor. For linears that a router sends rows to, also
+ * `rows.<module>`, f64 [1]: how many rows the Gram was summed over.
  */
 import { bytesOf, tensorFromBytes, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
@@ -13,7 +14,13 @@ import {
 } from '@emloc/tensor-stream';
 import type { DecoderLinear } from '../decoder-linears.ts';
 import { traceOf } from '../matrix.ts';
-import { disposeGrams, gramTensorName, type GramLayers, type LayerGrams } from './layer-grams.ts';
+import {
+  disposeGrams,
+  gramTensorName,
+  rowsTensorName,
+  type GramLayers,
+  type LayerGrams,
+} from './layer-grams.ts';
 
 export interface GramFileInfo {
   readonly samples?: number;
@@ -34,13 +41,22 @@ export async function writeGramFile(
   const gramOf = Object.fromEntries(
     linears.map(({ module, inputGroup }) => [module, gramTensorName(inputGroup)]),
   );
+  const routed = new Set(linears.filter((linear) => linear.routed).map(({ inputGroup }) => inputGroup));
+  const rowsName = (group: string): string => rowsTensorName(gramTensorName(group));
   using writer = new SafetensorsWriter(
     path,
-    [...sides].map(([group, side]) => ({ name: gramTensorName(group), dtype, shape: [side, side] })),
+    [
+      ...[...sides].map(([group, side]) => ({ name: gramTensorName(group), dtype, shape: [side, side] })),
+      ...[...routed].map((group) => ({ name: rowsName(group), dtype: 'f64' as const, shape: [1] })),
+    ],
     { gram_of: JSON.stringify(gramOf), calibration: JSON.stringify(info) },
   );
-  for await (const { grams } of layers) {
-    for (const [group, gram] of grams) writer.write(gramTensorName(group), bytesOf(gram));
+  for await (const { grams, rows } of layers) {
+    for (const [group, gram] of grams) {
+      writer.write(gramTensorName(group), bytesOf(gram));
+      if (!routed.has(group)) continue;
+      writer.write(rowsName(group), new Uint8Array(Float64Array.of(rows.get(group) ?? 0).buffer));
+    }
   }
   writer.finish();
 }
@@ -93,11 +109,23 @@ export async function* readGramLayers(
         }
       }
       const of = new Map(wanted.map(({ module }) => [module, gramOf.get(module) as string]));
-      yield { layer, grams, gramOf: of };
+      yield { layer, grams, gramOf: of, rows: rowsIn(file, grams.keys()) };
     } finally {
       disposeGrams(grams);
     }
   }
+}
+
+/** Of those Grams beside which the file tells them. */
+function rowsIn(file: SafetensorsFile, grams: Iterable<string>): Map<string, number> {
+  const rows = new Map<string, number>();
+  for (const gram of grams) {
+    const name = rowsTensorName(gram);
+    if (!file.tensors.has(name)) continue;
+    const bytes = readTensorBytes(file, name);
+    rows.set(gram, new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true));
+  }
+  return rows;
 }
 
 function gramTensor(file: SafetensorsFile, gramOf: ReadonlyMap<string, string>, linear: DecoderLinear) {

@@ -4,6 +4,7 @@ import type { Linears } from '@emloc/models';
 
 export class GramObserver {
   readonly #grams = new Map<string, Tensor>();
+  readonly #rows = new Map<string, number>();
   readonly #groups: ReadonlySet<string>;
 
   /** `groups`: the linears, by name inside the layer, whose input is summed. */
@@ -29,6 +30,11 @@ export class GramObserver {
     return grams;
   }
 
+  /** How many rows each of them was summed over; none where no row came. */
+  get rows(): ReadonlyMap<string, number> {
+    return this.#rows;
+  }
+
   /** x [N, d_in]: no mean is removed, nothing is divided, so Grams of shards add up. */
   #add(name: string, x: Tensor): void {
     const old = this.#grams.get(name);
@@ -37,6 +43,7 @@ export class GramObserver {
       return keep(old === undefined ? gram : add(old, gram));
     });
     old?.dispose();
+    this.#rows.set(name, (this.#rows.get(name) ?? 0) + (x.shape[0] ?? 0));
     this.#grams.set(name, sum);
   }
 }

@@ -26,7 +26,7 @@ export async function* sumGramLayers(shards: readonly GramLayers[]): AsyncGenera
       }
       const grams = new Map([...first.grams].map(([group]) => [group, sumOf(group, layers)]));
       try {
-        yield { layer, grams, gramOf: first.gramOf };
+        yield { layer, grams, gramOf: first.gramOf, rows: rowsOf(layers) };
       } finally {
         disposeGrams(grams);
       }
@@ -34,6 +34,20 @@ export async function* sumGramLayers(shards: readonly GramLayers[]): AsyncGenera
   } finally {
     for (const iterator of iterators) await iterator.return?.(undefined);
   }
+}
+
+/** Of those Grams whose rows every shard tells. */
+function rowsOf(layers: readonly LayerGrams[]): Map<string, number> {
+  const rows = new Map<string, number>();
+  for (const key of layers[0]?.rows.keys() ?? []) {
+    const counts = layers.map((layer) => layer.rows.get(key));
+    if (counts.every((count) => count !== undefined))
+      rows.set(
+        key,
+        counts.reduce((a, b) => a + b, 0),
+      );
+  }
+  return rows;
 }
 
 function sumOf(group: string, layers: readonly LayerGrams[]): Tensor {

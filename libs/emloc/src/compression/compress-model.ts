@@ -3,11 +3,10 @@
  * checkpoint's type, all other tensors unchanged, configuration and tokenizer files, `emloc.json`. One linear is in
  * memory at a time; Grams are pulled layer by layer as they are made or read.
  */
-import { join } from 'node:path';
 import { bytesOf } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { writeDirectory, writeEmulatorInfo, type EmulatorInfo, type ModelDirectory } from '@emloc/models';
-import { SafetensorsWriter, type TensorInfo } from '@emloc/tensor-stream';
+import type { SafetensorsWriter } from '@emloc/tensor-stream';
 import type { GramLayers, LayerGrams } from '../calibration/layer-grams.ts';
 import { breathe, throwIfCancelled } from '../cancel.ts';
 import { decoderLinears, type DecoderLinear } from '../decoder-linears.ts';
@@ -20,6 +19,7 @@ import {
   type RatioSpec,
 } from '../ratios/resolve-ratios.ts';
 import { compressLinear } from './compress-linear.ts';
+import { EmulatorFiles } from './emulator-files.ts';
 import { GramRoot } from './gram-root.ts';
 
 export type CompressionMethod = EmulatorInfo['method'];
@@ -46,6 +46,11 @@ export interface LinearReport extends CompressedLinear {
   readonly inFeatures: number;
   readonly truncationLoss: number;
   readonly relativeTruncationLoss: number;
+  /**
+   * An expert's linear that keeps its full weights, since only so many calibration rows came to it, fewer than its rank:
+   * rank and losses are 0. Not there otherwise.
+   */
+  readonly keptFullRows?: number;
 }
 
 /** Returns what each linear lost, in order. */
@@ -67,21 +72,15 @@ export async function compressModel(request: CompressModelRequest): Promise<Line
   };
   return writeDirectory(request.out, request, async (directory) => {
     const stored = new StoredWeights(model);
-    using writer = new SafetensorsWriter(
-      join(directory, 'model.safetensors'),
-      layOut(model, linears, compressed),
-      {
-        format: 'pt',
-      },
-    );
-    for (const name of model.tensors.keys()) {
-      throwIfCancelled(request.signal);
-      if (!compressed.has(name.replace(/\.weight$/, ''))) stored.copy(name, writer);
-    }
+    using files = new EmulatorFiles(directory, model, linears, compressed);
+    for (const _ of files.copyOthers(stored)) throwIfCancelled(request.signal);
     const reports: LinearReport[] = [];
     for await (const grams of layers) {
       const todo = linears.filter(({ layer, module }) => layer === grams.layer && compressed.has(module));
-      compressLayer(todo, compressed, grams, stored, writer, method !== 'svd', (report) => {
+      if (todo.length === 0) continue;
+      const full = tooFewRows(todo, compressed, grams);
+      const writer = files.layer(todo, new Set(full.keys()));
+      compressLayer(todo, compressed, full, grams, stored, writer, method !== 'svd', (report) => {
         const whole = { ...report, layers: model.config.numLayers };
         reports.push(whole);
         request.onLinear?.(whole);
@@ -89,35 +88,31 @@ export async function compressModel(request: CompressModelRequest): Promise<Line
       await breathe(request.signal);
     }
     assertAllDone(compressed, reports);
-    writer.finish();
+    files.finish();
     copyModelFiles(model.dir, directory);
     writeEmulatorInfo(directory, emulatorInfo(request, method, original, reports));
     return reports;
   });
 }
 
-/** Names and shapes of the emulator's file. */
-function layOut(
-  model: ModelDirectory,
-  linears: readonly DecoderLinear[],
+/** Linears of experts that fewer rows than their rank came to, and how many: their Grams say too little of them. */
+function tooFewRows(
+  todo: readonly DecoderLinear[],
   compressed: ReadonlyMap<string, CompressedLinear>,
-): TensorInfo[] {
-  const shapes = new Map(linears.map((linear) => [linear.module, linear]));
-  return [...model.tensors].flatMap(([name, { dtype, shape }]): TensorInfo[] => {
-    const module = name.replace(/\.weight$/, '');
-    const factors = compressed.get(module);
-    const linear = shapes.get(module);
-    if (factors === undefined || linear === undefined) return [{ name, dtype, shape }];
-    return [
-      { name: `${module}.u`, dtype, shape: [linear.outFeatures, factors.rank] },
-      { name: `${module}.v`, dtype, shape: [factors.rank, linear.inFeatures] },
-    ];
-  });
+  { gramOf, rows }: LayerGrams,
+): Map<string, number> {
+  const few = new Map<string, number>();
+  for (const { module, routed } of todo) {
+    const seen = rows.get(gramOf.get(module) ?? '');
+    if (routed && seen !== undefined && seen < (compressed.get(module)?.rank ?? 0)) few.set(module, seen);
+  }
+  return few;
 }
 
 function compressLayer(
   todo: readonly DecoderLinear[],
   compressed: ReadonlyMap<string, CompressedLinear>,
+  full: ReadonlyMap<string, number>,
   layer: LayerGrams,
   stored: StoredWeights,
   writer: SafetensorsWriter,
@@ -129,6 +124,14 @@ function compressLayer(
   try {
     for (const linear of todo) {
       const { rank, ratio } = compressed.get(linear.module) as CompressedLinear;
+      const { module, layer: index, outFeatures, inFeatures } = linear;
+      const about = { module, layer: index, outFeatures, inFeatures, ratio };
+      const keptFullRows = full.get(module);
+      if (keptFullRows !== undefined) {
+        stored.copy(`${module}.weight`, writer);
+        report({ ...about, rank: 0, truncationLoss: 0, relativeTruncationLoss: 0, keptFullRows });
+        continue;
+      }
       const key = layer.gramOf.get(linear.module);
       if (key !== shared?.key) {
         shared?.root[Symbol.dispose]();
@@ -143,18 +146,8 @@ function compressLayer(
       using v = result.v;
       writer.write(`${linear.module}.u`, bytesOf(u));
       writer.write(`${linear.module}.v`, bytesOf(v));
-      const { module, layer: index, outFeatures, inFeatures } = linear;
       const { truncationLoss, relativeTruncationLoss } = result;
-      report({
-        module,
-        layer: index,
-        outFeatures,
-        inFeatures,
-        rank,
-        ratio,
-        truncationLoss,
-        relativeTruncationLoss,
-      });
+      report({ ...about, rank, truncationLoss, relativeTruncationLoss });
     }
   } finally {
     shared?.root[Symbol.dispose]();
@@ -171,7 +164,7 @@ function gramsOf({ grams }: CompressModelRequest): GramLayers {
 
 async function* withoutGrams(linears: readonly DecoderLinear[]): AsyncGenerator<LayerGrams> {
   for (const layer of new Set(linears.map((linear) => linear.layer))) {
-    yield { layer, grams: new Map(), gramOf: new Map() };
+    yield { layer, grams: new Map(), gramOf: new Map(), rows: new Map() };
   }
 }
 
@@ -197,17 +190,23 @@ function emulatorInfo(
   original: EmulatorInfo['original'],
   reports: readonly LinearReport[],
 ): EmulatorInfo {
+  const kept = reports.flatMap(({ module, keptFullRows }) =>
+    keptFullRows === undefined ? [] : [[module, keptFullRows] as const],
+  );
   return {
     formatVersion: 1,
     original,
     method,
     ratios: ratioRecord(ratios),
     modules: Object.fromEntries(
-      reports.map(({ module, rank, ratio, relativeTruncationLoss }) => [
-        module,
-        { rank, ratio, relativeTruncationLoss },
-      ]),
+      reports
+        .filter(({ keptFullRows }) => keptFullRows === undefined)
+        .map(({ module, rank, ratio, relativeTruncationLoss }) => [
+          module,
+          { rank, ratio, relativeTruncationLoss },
+        ]),
     ),
+    ...(kept.length === 0 ? {} : { keptFull: Object.fromEntries(kept) }),
     ...(calibration === undefined ? {} : { calibration }),
   };
 }

@@ -11,6 +11,7 @@ const linears: DecoderLinear[] = [0, 1].flatMap((layer) =>
     outFeatures: 4,
     inputGroup: '',
     transposed: false,
+    routed: false,
   })),
 );
 const chosen = (target: string | string[]) => selectTargets(linears, target).map(({ module }) => module);

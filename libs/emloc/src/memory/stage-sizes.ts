@@ -37,7 +37,7 @@ export interface MemorySpec {
 }
 
 export interface StageSizes {
-  /** The linears of one layer. */
+  /** The linears of one layer, the largest. */
   readonly linears: readonly DecoderLinear[];
   /** One hidden state of one token. */
   readonly rowBytes: number;
@@ -61,11 +61,10 @@ export interface StageSizes {
 export function stageSizes({ model, convertsWeights, ratio = 1, lora }: MemorySpec): StageSizes {
   const { config } = model;
   const all = decoderLinears(model);
-  const linears = all.filter(({ layer }) => layer === 0);
+  const linears = largestLayer(all);
   const bytes = dtypeBytes[config.dtype];
-  const numbers = linears.map(({ inFeatures, outFeatures }) => inFeatures * outFeatures);
-  const layerNumbers = sumOf(numbers);
-  const emulatorNumbers = sumOf(linears.map((linear) => factorNumbers(linear, ratio)));
+  const layerNumbers = numbersOf(linears);
+  const modelNumbers = numbersOf(all);
   const headBytes = config.vocabSize * config.hiddenSize * bytes;
   const ends = headBytes * (config.tieWordEmbeddings ? 1 : 2);
   const converts = config.dtype === 'f16' || (config.dtype === 'bf16' && convertsWeights);
@@ -73,21 +72,47 @@ export function stageSizes({ model, convertsWeights, ratio = 1, lora }: MemorySp
   return {
     linears,
     rowBytes: config.hiddenSize * 4,
-    originalBytes: ends + layerNumbers * bytes * config.numLayers,
-    emulatorBytes: ends + emulatorNumbers * bytes * config.numLayers,
+    originalBytes: ends + modelNumbers * bytes,
+    emulatorBytes: ends + numbersOf(all, ratio) * bytes,
     layerBytes: layerNumbers * bytes,
     headBytes,
-    convertedLayerBytes: converts ? layerNumbers * 4 : 0,
-    convertedEmulatorLayerBytes: converts ? emulatorNumbers * 4 : 0,
-    convertedModelBytes: converts
-      ? 4 * (layerNumbers * config.numLayers + config.vocabSize * config.hiddenSize)
-      : 0,
-    largestLinearNumbers: Math.max(...numbers),
+    convertedLayerBytes: converts ? 4 * numbersOf(atOnce(linears)) : 0,
+    convertedEmulatorLayerBytes: converts ? 4 * numbersOf(atOnce(linears), ratio) : 0,
+    convertedModelBytes: converts ? 4 * (modelNumbers + config.vocabSize * config.hiddenSize) : 0,
+    largestLinearNumbers: Math.max(...linears.map((linear) => factorNumbers(linear, 1))),
     gramBytes: sumOf([...grams.values()]),
     largestGramBytes: Math.max(...grams.values()),
     loraBytes: lora === undefined ? 0 : 4 * loraLayout(selectTargets(all, lora.targetModules), lora.r).size,
   };
 }
+
+/** The linears of the layer that has most numbers: with experts, layers differ. */
+function largestLayer(all: readonly DecoderLinear[]): DecoderLinear[] {
+  const layers = new Map<number, DecoderLinear[]>();
+  for (const linear of all) {
+    const own = layers.get(linear.layer);
+    if (own === undefined) layers.set(linear.layer, [linear]);
+    else own.push(linear);
+  }
+  let [largest, most]: [DecoderLinear[], number] = [[], -1];
+  for (const linears of layers.values()) {
+    const numbers = numbersOf(linears);
+    if (numbers > most) [largest, most] = [linears, numbers];
+  }
+  return largest;
+}
+
+/** Of the linears of a layer those that are converted at the same time: of experts, which come one after the other, one. */
+const atOnce = (linears: readonly DecoderLinear[]): DecoderLinear[] => [
+  ...linears.filter(({ routed }) => !routed),
+  ...linears.filter(({ routed }) => routed).slice(0, linearsOfExpert),
+];
+
+/** gate, up, down */
+const linearsOfExpert = 3;
+
+const numbersOf = (linears: readonly DecoderLinear[], ratio = 1): number =>
+  linears.reduce((sum, linear) => sum + factorNumbers(linear, ratio), 0);
 
 const factorNumbers = ({ inFeatures, outFeatures }: DecoderLinear, ratio: number): number =>
   ratio === 1
@@ -108,8 +133,8 @@ export function insideBackward(spec: MemorySpec, tokens = spec.microBatchTokens)
 }
 
 /** F: of all linears the widest input, which is what the MLP's last one sees. */
-const innerWidth = ({ architecture, config }: ModelOf): number =>
-  Math.max(...architecture.linears(config, 0).map(({ inFeatures }) => inFeatures));
+const innerWidth = (model: ModelOf): number =>
+  Math.max(...largestLayer(decoderLinears(model)).map(({ inFeatures }) => inFeatures));
 
 const scoreBytes = ({ model, sequenceTokens }: MemorySpec, tokens: number): number =>
   4 * model.config.numHeads * tokens * sequenceTokens;

@@ -11,6 +11,7 @@ const linear = (module: string, outFeatures: number, inFeatures: number): Decode
   outFeatures,
   inputGroup: module,
   transposed: false,
+  routed: false,
 });
 const q = 'model.layers.0.self_attn.q_proj';
 const up = 'model.layers.0.mlp.up_proj';

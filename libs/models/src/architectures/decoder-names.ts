@@ -8,7 +8,7 @@ export const tensorNames = {
 
 export const FINAL_NORM = 'model.norm.weight';
 
-const moduleName = (layer: number, linear: string): string => `model.layers.${layer}.${linear}`;
+export const moduleName = (layer: number, linear: string): string => `model.layers.${layer}.${linear}`;
 
 export const decoderNames: Pick<Architecture, 'namePrefix' | 'moduleName' | 'tensorNames'> = {
   namePrefix: 'model.',

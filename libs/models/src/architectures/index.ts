@@ -4,8 +4,13 @@ import type { Architecture } from '../types.ts';
 import { defineArchitecture } from './define.ts';
 import { gpt2 } from './gpt2/index.ts';
 import { llama } from './llama/index.ts';
+import { qwen3Moe } from './qwen3-moe/index.ts';
 
-export const architectures: readonly Architecture[] = [defineArchitecture(gpt2), defineArchitecture(llama)];
+export const architectures: readonly Architecture[] = [
+  defineArchitecture(gpt2),
+  defineArchitecture(llama),
+  defineArchitecture(qwen3Moe),
+];
 
 /** Model types that can be opened, for messages and help texts. */
 export const supportedModelTypes = (): string[] => architectures.flatMap((a) => [...a.modelTypes]).sort();

@@ -19,6 +19,7 @@ export const emulatorInfoSchema = z.object({
     z.string(),
     z.object({ rank: z.int().positive(), ratio, relativeTruncationLoss: z.number().nonnegative() }),
   ),
+  keptFull: z.record(z.string(), z.int().nonnegative()).optional(),
   calibration: z.object({ samples: z.int().nonnegative(), tokens: z.int().nonnegative() }).optional(),
 });
 

@@ -59,6 +59,10 @@ interface HeadNormed {
   readonly normed: Normed;
 }
 
+/** [N, h·E] */
+const rowsOf = (normed: HeadNormed | undefined, raw: Tensor): Tensor =>
+  normed === undefined ? raw : reshape(normed.normed.y, raw.shape);
+
 export interface AttentionInside {
   readonly heads: Heads;
   readonly attended: Attended;
@@ -106,8 +110,8 @@ export const selfAttention = <C extends ModelConfig>({
           const [nq, nk] = [normOf('q', q, use), normOf('k', k, use)];
           return {
             heads: {
-              q: rope(nq?.normed.y ?? q, context.queryRope), // [N, H, E]
-              k: rope(nk?.normed.y ?? k, context.keyRope), // [N, K, E]
+              q: rope(rowsOf(nq, q), context.queryRope), // [N, H, E]
+              k: rope(rowsOf(nk, k), context.keyRope), // [N, K, E]
               v: reshape(v, [context.rows, config.numKeyValueHeads, config.headDim]),
             },
             norms: nq === undefined || nk === undefined ? undefined : { q: nq, k: nk },

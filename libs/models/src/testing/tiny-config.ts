@@ -69,6 +69,7 @@ export const randomLayer = (
       throw new Error(`no file holds ${name}`);
     },
     derived: (_owner, _name, make) => make(),
+    scoped: (use) => use(),
     dispose: () => all.forEach((t) => t.dispose()),
   };
 };

@@ -14,6 +14,8 @@ export class Visit implements LayerWeights {
   readonly #fullName: (name: string) => string;
   readonly #types: VisitTypes;
   readonly #converted = new Map<string, Tensor>();
+  /** Ends of what was converted and derived, in order. */
+  readonly #ends: (() => void)[] = [];
   readonly #linears = new Map<string, LinearWeights>();
   readonly #derived = new Map<object, Map<string, Tensor>>();
 
@@ -67,8 +69,24 @@ export class Visit implements LayerWeights {
     let own = this.#derived.get(owner);
     if (own === undefined) this.#derived.set(owner, (own = new Map<string, Tensor>()));
     let found = own.get(name);
-    if (found === undefined) own.set(name, (found = keep(tidy(make))));
+    if (found === undefined) {
+      const made = keep(tidy(make));
+      own.set(name, (found = made));
+      this.#ends.push(() => {
+        made.dispose();
+        own.delete(name);
+      });
+    }
     return found;
+  }
+
+  scoped<T>(use: () => T): T {
+    const before = this.#ends.length;
+    try {
+      return use();
+    } finally {
+      this.#endFrom(before);
+    }
   }
 
   /** A matrix for the activations to be multiplied by: converted where it cannot be as it is stored. */
@@ -83,11 +101,13 @@ export class Visit implements LayerWeights {
   }
 
   end(): void {
-    for (const tensor of this.#converted.values()) tensor.dispose();
-    for (const own of this.#derived.values()) for (const tensor of own.values()) tensor.dispose();
+    this.#endFrom(0);
     this.#derived.clear();
-    this.#converted.clear();
     this.#linears.clear();
+  }
+
+  #endFrom(first: number): void {
+    for (const end of this.#ends.splice(first)) end();
   }
 
   #as(name: string, dtype: ComputeDType): Tensor {
@@ -95,8 +115,12 @@ export class Visit implements LayerWeights {
     if (stored.dtype === dtype) return stored;
     let converted = this.#converted.get(name);
     if (converted === undefined) {
-      converted = keep(cast(stored, dtype));
-      this.#converted.set(name, converted);
+      const made = keep(cast(stored, dtype));
+      this.#converted.set(name, (converted = made));
+      this.#ends.push(() => {
+        made.dispose();
+        this.#converted.delete(name);
+      });
     }
     return converted;
   }

@@ -55,6 +55,8 @@ export interface LinearCompression {
   readonly ratio: number;
   readonly truncationLoss: number;
   readonly relativeTruncationLoss: number;
+  /** Where an expert's linear keeps its full weights, since only so many calibration rows came to it. */
+  readonly keptFullRows?: number;
 }
 
 export interface LinearCorrection {

@@ -52,6 +52,7 @@ export function makeReport(job: Job, version: string, stages: readonly Stage[], 
       heldOutRows: heldOutRows(spec),
       emulatorSteps: plan.emulatorSteps,
       exactSteps: usesEmulator(plan) ? plan.refineSteps : plan.outlook.totalSteps,
+      keptFull: keptFull(compressed),
     },
     data: {
       rows: plan.outlook.rows,
@@ -74,6 +75,14 @@ export function makeReport(job: Job, version: string, stages: readonly Stage[], 
     chosen,
     evaluation,
   };
+}
+
+/** Linears of experts that calibration reached with fewer rows than their rank; undefined where there are none. */
+function keptFull(compressed: CompressionResult | undefined): object[] | undefined {
+  const kept = (compressed?.linears ?? []).flatMap(({ module, keptFullRows: rows }) =>
+    rows === undefined || rows === null ? [] : [{ module, rows }],
+  );
+  return kept.length === 0 ? undefined : kept;
 }
 
 /** The stages as the report lists them; calibration, which streams into compression, is a line of its own. */

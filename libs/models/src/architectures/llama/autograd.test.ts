@@ -91,6 +91,7 @@ test('forward and gradient are those of tfjs autograd', async () => {
       tensor: (name) => f32(w.tensor(name)),
       stored: (name) => w.stored(name),
       derived: (owner, name, make) => w.derived(owner, name, make),
+      scoped: (use) => w.scoped(use),
     };
     const lin = plainLinears(small);
     const input = tensor(x, shape);
