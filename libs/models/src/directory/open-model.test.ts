@@ -77,8 +77,8 @@ describe('config.json', () => {
   });
 
   test.each([
-    [{ model_type: 'mamba' }, 'UNSUPPORTED_ARCHITECTURE', 'supported are: llama'],
-    [{ model_type: undefined }, 'UNSUPPORTED_ARCHITECTURE', 'supported are: llama'],
+    [{ model_type: 'mamba' }, 'UNSUPPORTED_ARCHITECTURE', 'supported are: '],
+    [{ model_type: undefined }, 'UNSUPPORTED_ARCHITECTURE', 'supported are: '],
     [{ hidden_size: 0 }, 'BAD_MODEL_CONFIG', 'hidden_size'],
     [{ num_hidden_layers: 'two' }, 'BAD_MODEL_CONFIG', 'num_hidden_layers'],
     [{ num_key_value_heads: 3 }, 'BAD_MODEL_CONFIG', 'num_key_value_heads'],
