@@ -1,11 +1,12 @@
 /**
- * Tokens a second of greedy generation, and the time of the first token, without a service.
+ * Tokens a second of greedy generation, the time of the first token, and processor time a step, without a service.
  *
  *   npx tsx libs/models/bench/generation.ts MODEL_DIR [--sequences 1] [--prompt-tokens 32] [--new-tokens 64]
  *     [--precision f32] [--mode resident] [--rounds 2]
  *
  * Prompts are parts of a fixed text's ids. The first round makes kernels and is not counted. tests/bench/hf_generate.py
- * does the same with transformers. Prints one JSON object.
+ * does the same with transformers. EMLOC_THREADS=1 makes processor time comparable on a machine that is busy otherwise.
+ * Prints one JSON object.
  */
 import { readMemory, startEngine } from '@emloc/engine';
 import { parseArgs } from 'node:util';
@@ -35,22 +36,42 @@ const prompts = Array.from({ length: n('sequences') }, (_, row) => ({
   ids: Array.from({ length: n('prompt-tokens') }, (_, t) => 100 + ((7919 * (row + 1) * (t + 1)) % 20_000)),
 }));
 
-const round = async (): Promise<{ first: number; rest: number }> => {
+interface Round {
+  readonly first: number;
+  readonly rest: number;
+  /** Processor seconds of the steps after the first token. */
+  readonly cpu: number;
+}
+
+const cpuSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+};
+
+const round = async (): Promise<Round> => {
   const started = performance.now();
   let firstMs = 0;
+  let cpuBefore = 0;
   await generate(source, plainVariants, prompts, {
     maxNewTokens: n('new-tokens'),
     eosTokenIds: [],
     onToken: () => {
-      firstMs ||= performance.now() - started;
+      if (firstMs === 0) {
+        firstMs = performance.now() - started;
+        cpuBefore = cpuSeconds();
+      }
       return undefined;
     },
   });
-  return { first: firstMs / 1000, rest: (performance.now() - started - firstMs) / 1000 };
+  return {
+    first: firstMs / 1000,
+    rest: (performance.now() - started - firstMs) / 1000,
+    cpu: cpuSeconds() - cpuBefore,
+  };
 };
 
 await round();
-const rounds: { first: number; rest: number }[] = [];
+const rounds: Round[] = [];
 for (let i = 0; i < n('rounds'); i++) rounds.push(await round());
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
 const rest = median(rounds.map((each) => each.rest));
@@ -59,6 +80,7 @@ console.log(
     sequences: n('sequences'),
     secondsToFirst: median(rounds.map((each) => each.first)),
     tokensPerSecond: (n('sequences') * (n('new-tokens') - 1)) / rest,
+    cpuSecondsPerStep: median(rounds.map((each) => each.cpu)) / (n('new-tokens') - 1),
     peakBytes: readMemory().peakRssBytes,
   }),
 );

@@ -15,7 +15,7 @@ import {
 } from '@emloc/models';
 import type { WorkerContext } from '@emloc/operations';
 import { assertWithinBudget, predictionOf } from '@emloc/service-kit/worker';
-import type { GenerationRequest } from './generation-request.ts';
+import type { GenerationRequest, PromptRequest } from './generation-request.ts';
 import { HeldModel } from './held-model.ts';
 import { noTokenizer, promptIds, PromptText } from './prompt-text.ts';
 import { checkAdapter, checkModel } from './weights.ts';
@@ -66,20 +66,42 @@ export async function generateText(request: GenerationRequest, context: WorkerCo
     await context.output.write(codec.encode(message));
     return stopped ? 'stop' : undefined;
   };
-  await generate(
-    source,
-    variantLinears(source, [undefined, ...adapters]),
-    prompts.map(({ adapter }, i) => ({ ids: ids[i]!, variant: adapter === undefined ? 0 : adapter + 1 })),
-    {
+  const linears = variantLinears(source, [undefined, ...adapters]);
+  for (const batch of promptBatches(prompts, directories)) {
+    const some = batch.map((i) => ({
+      ids: ids[i]!,
+      variant: variantOf(prompts[i]!),
+      stream: i, // draws of a prompt are the same in whatever batch it is
+    }));
+    await generate(source, linears, some, {
       maxNewTokens: options.maxNewTokens,
       eosTokenIds: options.ignoreEos ? [] : endOfTextIds(model),
       sampling: options,
       logProbabilities: options.logProbabilities,
       afterLayer: () => context.yield(),
-      onToken: answer,
-    },
-  );
+      onToken: (token) => answer({ ...token, prompt: batch[token.prompt]! }),
+    });
+  }
   return {};
+}
+
+const variantOf = ({ adapter }: PromptRequest): number => (adapter === undefined ? 0 : adapter + 1);
+
+/**
+ * Which prompts are computed together: all of them; but one adapter after the other where adapters are on routed experts
+ * (`….experts.…`, as all of transformers' models call them), which see only some of a batch's rows.
+ */
+export function promptBatches(
+  prompts: readonly PromptRequest[],
+  adapters: readonly Pick<AdapterDirectory, 'modules'>[],
+): number[][] {
+  const all = [...prompts.keys()];
+  const onExperts = adapters.some(({ modules }) =>
+    modules.some(({ module }) => module.includes('.experts.')),
+  );
+  if (!onExperts) return [all];
+  const variants = [...new Set(prompts.map(variantOf))];
+  return variants.map((variant) => all.filter((i) => variantOf(prompts[i]!) === variant));
 }
 
 /**

@@ -58,5 +58,5 @@ describe.skipIf(python === undefined)(name, () => {
     const theirs = JSON.parse(stdout.trim().split('\n').at(-1)!) as { ids: number[][] };
     expect(made.map(({ prompt }) => prompt)).toEqual(prompts);
     expect(made.map(({ ids }) => ids)).toEqual(theirs.ids);
-  });
+  }, 1_200_000);
 });

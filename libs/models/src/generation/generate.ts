@@ -22,6 +22,8 @@ export interface GenerationPrompt {
   readonly ids: readonly number[];
   /** Which of the linears' variants it is computed with. Default: 0. */
   readonly variant?: number;
+  /** Which of the seed's streams its draws are of. Default: its number among the prompts. */
+  readonly stream?: number;
 }
 
 /** `eos`: an end-of-text token came; `stop`: `onToken` asked for it; `length`: `maxNewTokens`; `context`: the model takes no more. */
@@ -81,6 +83,7 @@ export const generate = async (
 
 interface Sequence {
   readonly prompt: number;
+  readonly stream: number;
   readonly variant: number;
   readonly ids: number[];
   readonly promptTokens: number;
@@ -109,8 +112,9 @@ class Generation {
     this.#linearsOf = linearsOf;
     this.#options = options;
     this.#eos = new Set(options.eosTokenIds ?? source.config.eosTokenIds);
-    this.#all = prompts.map(({ ids, variant = 0 }, prompt) => ({
+    this.#all = prompts.map(({ ids, variant = 0, stream }, prompt) => ({
       prompt,
+      stream: stream ?? prompt,
       variant,
       ids: [...ids],
       promptTokens: ids.length,
@@ -177,8 +181,8 @@ class Generation {
 
   async #appendTo(sequence: Sequence, logits: Float32Array): Promise<void> {
     const { sampling = {}, logProbabilities = false, onToken } = this.#options;
-    const { prompt, ids, promptTokens } = sequence;
-    const id = nextToken(logits, ids, sampling, { prompt, position: ids.length - promptTokens });
+    const { prompt, stream, ids, promptTokens } = sequence;
+    const id = nextToken(logits, ids, sampling, { stream, position: ids.length - promptTokens });
     ids.push(id);
     sequence.finish = this.#finishOf(sequence, id);
     const answer = await onToken?.({

@@ -47,8 +47,8 @@ test.each(cases.map((one) => [JSON.stringify(one.options), one] as const))(
 describe('drawing', () => {
   const one = cases.find(({ options }) => options['min_p'] === 0.15)!;
   const logits = Float32Array.from(one.logits);
-  const draw = (seed: number, prompt: number, position: number): number =>
-    nextToken(logits, one.ids, { ...optionsOf(one), seed }, { prompt, position });
+  const draw = (seed: number, stream: number, position: number): number =>
+    nextToken(logits, one.ids, { ...optionsOf(one), seed }, { stream, position });
 
   test('follows the probabilities', () => {
     const draws = 40_000;
@@ -62,16 +62,16 @@ describe('drawing', () => {
   });
 
   test('is a function of seed, prompt and position', () => {
-    const series = (seed: number, prompt: number): number[] =>
-      Array.from({ length: 50 }, (_, position) => draw(seed, prompt, position));
+    const series = (seed: number, stream: number): number[] =>
+      Array.from({ length: 50 }, (_, position) => draw(seed, stream, position));
     expect(series(3, 1)).toEqual(series(3, 1));
     expect(series(3, 1)).not.toEqual(series(4, 1));
     expect(series(3, 1)).not.toEqual(series(3, 2));
   });
 
   test('takes the most likely token, the first of equal ones, where nothing is drawn', () => {
-    expect(nextToken(Float32Array.of(1, 3, 3, 2), [], {}, { prompt: 0, position: 0 })).toBe(1);
-    expect(nextToken(logits, [], { temperature: 0.1 }, { prompt: 0, position: 0 })).toBe(
+    expect(nextToken(Float32Array.of(1, 3, 3, 2), [], {}, { stream: 0, position: 0 })).toBe(1);
+    expect(nextToken(logits, [], { temperature: 0.1 }, { stream: 0, position: 0 })).toBe(
       one.logits.indexOf(Math.max(...one.logits)),
     );
   });
@@ -108,7 +108,7 @@ test.each([
   [1, Infinity],
   [-Infinity, -Infinity],
 ])('logits that are not finite are an error, not a token: %d, %d', (a, b) => {
-  expect(() => nextToken(Float32Array.of(a, b), [], {}, { prompt: 0, position: 0 })).toThrow(
+  expect(() => nextToken(Float32Array.of(a, b), [], {}, { stream: 0, position: 0 })).toThrow(
     expect.objectContaining({ reason: 'NOT_FINITE' }),
   );
 });

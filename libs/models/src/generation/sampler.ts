@@ -26,9 +26,9 @@ export interface SamplingOptions {
   readonly seed?: number;
 }
 
-/** Where a token is drawn: which prompt, and how many tokens it has so far. */
+/** Where a token is drawn: which stream of the seed's (a prompt's number), and how many tokens it has so far. */
 export interface Place {
-  readonly prompt: number;
+  readonly stream: number;
   readonly position: number;
 }
 
@@ -66,7 +66,7 @@ export const nextToken = (
   logits: Float32Array,
   ids: Iterable<number>,
   options: SamplingOptions,
-  { prompt, position }: Place,
+  { stream, position }: Place,
 ): number => {
   const scores = processScores(logits, ids, options);
   const best = largest(scores);
@@ -74,7 +74,7 @@ export const nextToken = (
   const top = scores[best]!;
   let total = 0;
   for (const score of scores) total += Math.exp(score - top);
-  let left = uniformAt(options.seed ?? 0, prompt, position) * total;
+  let left = uniformAt(options.seed ?? 0, stream, position) * total;
   for (let id = 0; id < scores.length; id++) {
     left -= Math.exp(scores[id]! - top);
     if (left < 0) return id;
