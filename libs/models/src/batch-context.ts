@@ -4,7 +4,8 @@
  */
 import { keep, type Tensor } from '@emloc/engine';
 import { causalMask, maskOf } from './layers/mask.ts';
-import { ropeFrequencies, ropeRotation } from './layers/rope.ts';
+import { ropeFrequencies, ropeRegime } from './layers/rope-frequencies.ts';
+import { ropeRotation } from './layers/rope.ts';
 import type { AttentionBlock, AttentionKind, BatchContext, ModelOf, RopeTables } from './types.ts';
 
 /** Above this many tokens a causal mask is not made whole (4 MiB in f32 here). */
@@ -15,6 +16,8 @@ export interface SequenceLayout {
   readonly tokens: number;
   /** Default: from the end of the shared prefix on (0, 1, 2, … where there is none). */
   readonly positions?: readonly number[];
+  /** Of the whole sequence without padding, which some frequencies go by. Default: up to its last position. */
+  readonly length?: number;
   /** May query i see key j? Default: j ≤ i. */
   readonly visible?: (query: number, key: number) => boolean;
 }
@@ -35,13 +38,14 @@ export const makeBatchContext = (
     return t;
   };
   const positions = positionsOf(sequences, prefix);
+  const lengths = lengthsOf(sequences, prefix, positions);
   const longest = positions.reduce((most, position) => Math.max(most, position), 0) + 1;
   const blocks = new BlockMaker(sequences, prefix, dtype, own);
   const contexts = architecture.attentionKinds(config).map(({ window = Infinity, ...turned }) => ({
     rows: positions.length,
     positions,
     blocks: blocks.within(window < longest ? window : undefined),
-    ...ropeTables(turned, config.headDim, positions, dtype, own),
+    ...ropeTables(turned, config.headDim, { positions, lengths }, dtype, own),
   }));
   return {
     rows: positions.length,
@@ -61,17 +65,54 @@ const positionsOf = (sequences: readonly SequenceLayout[], prefix: number): Int3
   return Int32Array.from(positions);
 };
 
+/** By row: tokens of the sequence that it is of; the prefix counts as the first one's. */
+const lengthsOf = (
+  sequences: readonly SequenceLayout[],
+  prefix: number,
+  positions: Int32Array,
+): Int32Array => {
+  const lengths = new Int32Array(positions.length);
+  let row = prefix;
+  for (const { tokens, length } of sequences) {
+    const own = positions.subarray(row, row + tokens);
+    lengths.fill(
+      length ?? own.reduce((most, position) => Math.max(most, position + 1), 0),
+      row,
+      row + tokens,
+    );
+    row += tokens;
+  }
+  return lengths.fill(lengths[prefix] ?? prefix, 0, prefix);
+};
+
+interface RowPlaces {
+  readonly positions: Int32Array;
+  readonly lengths: Int32Array;
+}
+
 const ropeTables = (
   { rope, scale }: AttentionKind,
   headDim: number,
-  positions: Int32Array,
+  { positions, lengths }: RowPlaces,
   dtype: 'f32' | 'f64',
   own: Own,
 ): { queryRope: RopeTables; keyRope: RopeTables } => {
-  const frequencies = rope === undefined ? undefined : ropeFrequencies(rope);
+  const regimes = new Map<number, Float64Array>();
   const scaledBy = (factor: number): RopeTables => {
-    if (frequencies === undefined) return { headDim, rotation: undefined, scale: factor };
-    const { cos, sin } = ropeRotation(frequencies, positions, factor, dtype);
+    if (rope === undefined) return { headDim, rotation: undefined, scale: factor };
+    const frequenciesOf = (row: number): Float64Array => {
+      const regime = ropeRegime(rope, lengths[row]!);
+      let found = regimes.get(regime);
+      if (found === undefined) regimes.set(regime, (found = ropeFrequencies(rope, lengths[row])));
+      return found;
+    };
+    const { cos, sin } = ropeRotation(
+      frequenciesOf,
+      positions,
+      rope.dims,
+      factor * (rope.attentionFactor ?? 1),
+      dtype,
+    );
     return { headDim, rotation: { cos: own(cos), sin: own(sin) }, scale: factor };
   };
   return { queryRope: scaledBy(scale), keyRope: scaledBy(1) };

@@ -13,6 +13,7 @@
 import { keep, tensor } from '@emloc/engine';
 import { makeBatchContext } from './batch-context.ts';
 import { checkRow, IGNORED_LABEL } from './check-row.ts';
+import { ropeRegime } from './layers/rope-frequencies.ts';
 import type { Batch, BatchContext, ModelOf, TokenRow } from './types.ts';
 
 /** A shorter common prefix is computed with every row: what it saves is less than what more attention blocks cost. */
@@ -39,7 +40,10 @@ export const prepareBatch = (
   { sharePrefix = false, padRows = false }: BatchOptions = {},
 ): Batch => {
   rows.forEach((row, i) => checkRow(config, row, i));
-  const common = sharePrefix ? sharedPrefix(rows.map(({ inputIds }) => inputIds)) : 0;
+  const common =
+    sharePrefix && haveOneRegime({ architecture, config }, rows)
+      ? sharedPrefix(rows.map(({ inputIds }) => inputIds))
+      : 0;
   const prefix = padRows ? common - (common % LENGTH_STEP) : common;
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   const own = lengths.map((length) => length - prefix);
@@ -64,13 +68,20 @@ export const prepareBatch = (
     ids,
     makeBatchContext(
       { architecture, config },
-      padded.map((tokens) => ({ tokens })),
+      padded.map((tokens, i) => ({ tokens, length: lengths[i]! })),
       dtype,
       prefix,
     ),
     { prefix, lengths, labelCounts, targets: { rows: targetRows, labels } },
   );
 };
+
+/** Are the rows' tokens turned alike? Else what they begin with is not the same to the model. */
+const haveOneRegime = ({ architecture, config }: ModelOf, rows: readonly TokenRow[]): boolean =>
+  architecture.attentionKinds(config).every(({ rope }) => {
+    if (rope === undefined) return true;
+    return new Set(rows.map(({ inputIds }) => ropeRegime(rope, inputIds.length))).size <= 1;
+  });
 
 /** Any token of the vocabulary. */
 const PADDING = 0;

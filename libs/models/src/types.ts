@@ -10,13 +10,30 @@ import type { Tensor } from '@emloc/engine';
 import type { DType } from '@emloc/tensor-stream';
 import type { AttentionCache } from './layers/attention.ts';
 
+/** How the frequencies of a rotary embedding are stretched; formulas in layers/rope-frequencies.ts. */
 export type RopeScaling =
   | { readonly type: 'linear'; readonly factor: number }
+  | { readonly type: 'dynamic'; readonly factor: number; readonly maxPositionEmbeddings: number }
   | {
       readonly type: 'llama3';
       readonly factor: number;
       readonly lowFreqFactor: number;
       readonly highFreqFactor: number;
+      readonly originalMaxPositionEmbeddings: number;
+    }
+  | {
+      readonly type: 'yarn';
+      readonly factor: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      readonly truncate: boolean;
+      readonly originalMaxPositionEmbeddings: number;
+    }
+  | {
+      readonly type: 'longrope';
+      /** By pair: for sequences up to the original length, and for longer ones. */
+      readonly shortFactor: readonly number[];
+      readonly longFactor: readonly number[];
       readonly originalMaxPositionEmbeddings: number;
     };
 
@@ -26,6 +43,8 @@ export interface RopeConfig {
   /** How many numbers of a head are rotated, the first ones; the others pass as they are. Even. */
   readonly dims: number;
   readonly scaling?: RopeScaling;
+  /** Of what is rotated (1); yarn and longrope have one. */
+  readonly attentionFactor?: number;
 }
 
 /** One way in which layers attend. Most models have one; Gemma 3 has two, local and global. */
@@ -50,6 +69,7 @@ export interface ModelConfig {
   readonly numKeyValueHeads: number;
   readonly headDim: number;
   readonly vocabSize: number;
+  /** Tokens of the longest row that the model takes, what rope scaling adds included. */
   readonly maxPositionEmbeddings: number;
   readonly tieWordEmbeddings: boolean;
   readonly bosTokenId: number | undefined;
@@ -113,6 +133,11 @@ export interface LayerWeights extends NamedTensors {
   scoped<T>(use: () => T): T;
 }
 
+/** What an embedding is made from: tensors by full name, and what the model is computed in. */
+export interface EmbeddingWeights extends NamedTensors {
+  readonly computeDtype: ComputeDType;
+}
+
 /** The end of a model: tensors by full name (the final norm's), and the output matrix. */
 export interface HeadWeights extends NamedTensors {
   /** V × D; the embedding where they are tied. */
@@ -136,7 +161,7 @@ export interface WeightSource extends ModelOf {
   withLayer<T>(index: number, use: (weights: LayerWeights) => T): T;
   withHead<T>(use: (weights: HeadWeights) => T): T;
   /** Tensors by full name. */
-  withEmbedding<T>(use: (weights: NamedTensors) => T): T;
+  withEmbedding<T>(use: (weights: EmbeddingWeights) => T): T;
   close(): void;
 }
 

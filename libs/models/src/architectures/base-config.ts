@@ -88,9 +88,3 @@ export const checkActivation = (
   if (!known.includes(act))
     throw badConfig(field, act, `activation "${act}" is not supported`, `use a model with ${known[0]}`);
 };
-
-/** Refuses a head that cannot be rotated in halves. */
-export const checkEvenHead = ({ headDim }: Pick<ModelConfig, 'headDim'>): void => {
-  if (headDim % 2 !== 0)
-    throw badConfig('head_dim', headDim, 'rotary embeddings need an even head size', 'correct config.json');
-};

@@ -85,9 +85,9 @@ describe('config.json', () => {
     [{ hidden_size: 30 }, 'BAD_MODEL_CONFIG', 'add head_dim'],
     [{ hidden_act: 'relu' }, 'BAD_MODEL_CONFIG', 'relu'],
     [
-      { rope_scaling: { rope_type: 'yarn', factor: 2 } },
+      { rope_scaling: { rope_type: 'axial', factor: 2 } },
       'UNSUPPORTED_ROPE_SCALING',
-      'default, linear, llama3',
+      'default, linear, dynamic, llama3, yarn, longrope',
     ],
     [{ rope_scaling: { rope_type: 'llama3', factor: 2 } }, 'BAD_MODEL_CONFIG', 'low_freq_factor'],
     [{ quantization_config: { quant_method: 'gptq' } }, 'QUANTIZED_MODEL', 'convert to bf16 first'],

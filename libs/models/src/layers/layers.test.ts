@@ -19,7 +19,7 @@ import { geluTanh, silu } from './activation.ts';
 import { gated, gatedBackward } from './gate.ts';
 import { linearBackward, linearForward } from './linear.ts';
 import { rmsNorm, rmsNormBackward } from './rms-norm.ts';
-import { rope, ropeBackward, ropeFrequencies } from './rope.ts';
+import { rope, ropeBackward } from './rope.ts';
 
 beforeAll(() => startEngine());
 
@@ -126,38 +126,6 @@ describe('rope', () => {
     });
     context.dispose();
     expect(maxRelative(lengths.after, lengths.before)).toBeLessThan(1e-12);
-  });
-
-  test('llama3 scaling leaves high frequencies, divides low ones, and goes over smoothly between', () => {
-    const rope = {
-      theta: 500000,
-      dims: 64,
-      scaling: {
-        type: 'llama3',
-        factor: 8,
-        lowFreqFactor: 1,
-        highFreqFactor: 4,
-        originalMaxPositionEmbeddings: 8192,
-      },
-    } as const;
-    const scaled = ropeFrequencies(rope);
-    const plain = ropeFrequencies({ theta: 500000, dims: 64 });
-    const ratios = plain.map((f, i) => f / scaled[i]!);
-    expect(ratios[0]).toBe(1);
-    expect(ratios.at(-1)).toBeCloseTo(8, 12);
-    // Values of transformers' _compute_llama3_parameters, by hand: pair 17 turns 8192·f/2π = 1.22 times.
-    const turns = (8192 * plain[17]!) / (2 * Math.PI);
-    expect(turns).toBeGreaterThan(1);
-    expect(turns).toBeLessThan(4);
-    const smooth = (turns - 1) / 3;
-    expect(scaled[17]).toBeCloseTo(plain[17]! * (smooth + (1 - smooth) / 8), 15);
-    expect([...ratios]).toEqual([...ratios].sort((a, b) => a - b));
-  });
-
-  test('linear scaling divides every frequency', () => {
-    const plain = ropeFrequencies({ theta: 1e4, dims: 8 });
-    const scaled = ropeFrequencies({ theta: 1e4, dims: 8, scaling: { type: 'linear', factor: 4 } });
-    expect([...scaled]).toEqual([...plain].map((f) => f / 4));
   });
 });
 

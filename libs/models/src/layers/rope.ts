@@ -6,35 +6,22 @@
  * The tables are computed in double precision.
  */
 import { add, concat, mul, reshape, reverse, split, sub, tensor, tidy, type Tensor } from '@emloc/engine';
-import type { RopeConfig, RopeTables } from '../types.ts';
+import type { RopeTables } from '../types.ts';
 
-/** Frequencies by pair [R/2], with Llama 3's or linear scaling. */
-export const ropeFrequencies = ({ theta, dims, scaling }: RopeConfig): Float64Array => {
-  const frequencies = Float64Array.from({ length: dims / 2 }, (_, i) => theta ** ((-2 * i) / dims));
-  if (scaling === undefined) return frequencies;
-  if (scaling.type === 'linear') return frequencies.map((f) => f / scaling.factor);
-  const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings: original } = scaling;
-  return frequencies.map((f) => {
-    const turns = (original * f) / (2 * Math.PI); // over the length that the model was first trained on
-    if (turns > highFreqFactor) return f;
-    if (turns < lowFreqFactor) return f / factor;
-    const smooth = (turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
-    return (1 - smooth) * (f / factor) + smooth * f;
-  });
-};
-
-/** Tables [N, 1, R] of these positions, times `scale` (which the attention scores' scale is folded into). */
+/** Tables [N, 1, R] of these positions, times `scale` (which the attention scores' scale is folded into). R is `dims`. */
 export const ropeRotation = (
-  frequencies: Float64Array,
+  frequenciesOf: (row: number) => Float64Array,
   positions: Int32Array,
+  dims: number,
   scale: number,
   dtype: 'f32' | 'f64',
 ): { cos: Tensor; sin: Tensor } => {
-  const half = frequencies.length;
+  const half = dims / 2;
   const width = 2 * half;
   const cos = new Float64Array(positions.length * width);
   const sin = new Float64Array(positions.length * width);
   positions.forEach((position, row) => {
+    const frequencies = frequenciesOf(row);
     for (let i = 0; i < half; i++) {
       const angle = position * frequencies[i]!;
       const at = row * width + i;

@@ -8,6 +8,7 @@ import { EmlocError } from '@emloc/errors';
 import { halfPrecision } from '@emloc/engine';
 import type {
   ComputeDType,
+  EmbeddingWeights,
   HeadWeights,
   LayerWeights,
   ModelDirectory,
@@ -67,15 +68,15 @@ class MappedSource implements WeightSource {
     const matrix = this.config.tieWordEmbeddings ? embedding : head;
     return this.#visit('ends', whole, (visit) =>
       use({
-        tensor: (name) => visit.tensor(name),
-        stored: (name) => visit.stored(name),
+        ...named(visit),
         head: this.#kept === undefined ? visit.stored(matrix) : visit.multiplied(matrix),
       }),
     );
   }
 
-  withEmbedding<T>(use: (weights: NamedTensors) => T): T {
-    return this.#visit('ends', whole, use);
+  withEmbedding<T>(use: (weights: EmbeddingWeights) => T): T {
+    const { computeDtype } = this;
+    return this.#visit('ends', whole, (visit) => use({ ...named(visit), computeDtype }));
   }
 
   close(): void {
@@ -113,6 +114,11 @@ class MappedSource implements WeightSource {
     }
   }
 }
+
+const named = (visit: Visit): NamedTensors => ({
+  tensor: (name) => visit.tensor(name),
+  stored: (name) => visit.stored(name),
+});
 
 const whole = (name: string): string => name;
 

@@ -1,9 +1,10 @@
 /** config.json of the Llama architecture (Llama 1 to 3, SmolLM, TinyLlama, …), and the tensors it promises. */
 import { z } from 'zod';
 import type { LinearSpec, ModelConfig, RopeConfig, TensorSpec } from '../../types.ts';
-import { baseConfig, baseShape, checkActivation, checkEvenHead } from '../base-config.ts';
-import { parseFields, parseRope, positiveInt, ropeShape } from '../config-fields.ts';
+import { baseConfig, baseShape, checkActivation } from '../base-config.ts';
+import { parseFields, positiveInt } from '../config-fields.ts';
 import { attentionLinears, decoderTensors, mlpLinears } from '../decoder-names.ts';
+import { longestRow, parseRope, ropeShape } from '../rope-config.ts';
 
 export interface LlamaConfig extends ModelConfig {
   readonly intermediateSize: number;
@@ -30,13 +31,14 @@ export const parseLlamaConfig = (json: Readonly<Record<string, unknown>>): Llama
     maxPositionEmbeddings: 2048,
     tieWordEmbeddings: false,
   });
-  checkEvenHead(base);
   checkActivation(raw.hidden_act, ['silu', 'swish']);
+  const rope = parseRope(raw, base);
   return {
     ...base,
+    maxPositionEmbeddings: longestRow(base.maxPositionEmbeddings, rope),
     intermediateSize: raw.intermediate_size,
     rmsNormEps: raw.rms_norm_eps ?? 1e-6,
-    rope: parseRope(raw, base.headDim),
+    rope,
     attentionBias: raw.attention_bias ?? false,
     mlpBias: raw.mlp_bias ?? false,
   };
