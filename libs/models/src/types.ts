@@ -258,7 +258,13 @@ export interface Architecture<C extends ModelConfig = ModelConfig> {
   attentionKindOf(config: C, layer: number): number;
 
   /** ids and positions of N tokens → [N, D] in `dtype`. */
-  embed(weights: NamedTensors, ids: Tensor, positions: Int32Array, dtype: 'f32' | 'f64', config: C): Tensor;
+  embed(
+    weights: EmbeddingWeights,
+    ids: Tensor,
+    positions: Int32Array,
+    dtype: 'f32' | 'f64',
+    config: C,
+  ): Tensor;
   /** x [N, D] → [N, D]. */
   layerForward(x: Tensor, w: LayerWeights, lin: Linears, context: LayerContext, config: C): Tensor;
   /** x, dy [N, D] → dx [N, D]; recomputes the layer's forward inside. */

@@ -3,7 +3,8 @@ import { writeSafetensors, type DType } from '@emloc/tensor-stream';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { llama } from '../architectures/llama/index.ts';
+import { architectureOf } from '../architectures/index.ts';
+import type { TensorSpec } from '../types.ts';
 import { randomNumbers } from './fixture.ts';
 import { tinyConfigJson } from './tiny-config.ts';
 
@@ -31,11 +32,14 @@ export const folderTensor = (
   return { name, dtype, shape: [...shape], bytes };
 };
 
+const expectedTensors = (config: Record<string, unknown>): readonly TensorSpec[] => {
+  const architecture = architectureOf(config['model_type']);
+  return architecture.expectedTensors(architecture.parseConfig(config));
+};
+
 /** Every tensor that this config.json promises. */
 export const tinyTensors = (config: Record<string, unknown>, dtype: DType = 'f32'): FolderTensor[] =>
-  llama
-    .expectedTensors(llama.parseConfig(config))
-    .map(({ name, shape }, i) => folderTensor(name, shape, i + 1, dtype));
+  expectedTensors(config).map(({ name, shape }, i) => folderTensor(name, shape, i + 1, dtype));
 
 export class ModelFolder implements Disposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'emloc-model-'));

@@ -1,5 +1,6 @@
 import { keep, type Tensor } from '@emloc/engine';
 import type { LlamaConfig } from '../architectures/llama/config.ts';
+import { architectureOf } from '../architectures/index.ts';
 import { llama } from '../architectures/llama/index.ts';
 import type { LayerWeights, LinearWeights, ModelOf } from '../types.ts';
 import { random } from './fixture.ts';
@@ -29,6 +30,13 @@ export const tinyModel = (changes: Record<string, unknown> = {}): ModelOf => ({
   architecture: llama,
   config: tinyConfig(changes),
 });
+
+/** Such a model of another architecture. */
+export const tinyModelOf = (modelType: string, changes: Record<string, unknown> = {}): ModelOf => {
+  const architecture = architectureOf(modelType);
+  const json = tinyConfigJson({ model_type: modelType, ...changes });
+  return { architecture, config: architecture.parseConfig(json) };
+};
 
 /** A layer's weights, drawn at random, in float64; some linears factored where asked. */
 export const randomLayer = (

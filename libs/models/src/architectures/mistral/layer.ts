@@ -1,0 +1,25 @@
+/** A Mistral decoder layer: Llama's; its window is a matter of attention kinds. */
+import { silu } from '../../layers/activation.ts';
+import { gatedMlp, separateGate } from '../../layers/mlp.ts';
+import { layerOf } from '../../layers/parts.ts';
+import { rmsNormOf } from '../../layers/rms-norm.ts';
+import { selfAttention, separate } from '../../layers/self-attention.ts';
+import type { MistralConfig } from './config.ts';
+
+export const layer = layerOf<MistralConfig>(
+  {
+    pre: rmsNormOf('input_layernorm.weight'),
+    half: selfAttention({
+      projections: separate('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'),
+      output: 'self_attn.o_proj',
+    }),
+  },
+  {
+    pre: rmsNormOf('post_attention_layernorm.weight'),
+    half: gatedMlp({
+      projections: separateGate('mlp.gate_proj', 'mlp.up_proj'),
+      down: 'mlp.down_proj',
+      activation: silu,
+    }),
+  },
+);
