@@ -1,18 +1,8 @@
 import { liveTensors, startEngine, tidy, toFloat32Array } from '@emloc/engine';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import {
-  forwardPass,
-  logitsOf,
-  openModel,
-  openWeights,
-  plainLinears,
-  prepareBatch,
-  supportedModelTypes,
-} from '../index.ts';
-import { tinyLlama } from '../testing/fixture.ts';
+import { forwardPass, logitsOf, openModel, openWeights, plainLinears, prepareBatch } from '../index.ts';
+import { goldenFixtures, tinyLlama } from '../testing/fixture.ts';
 import type { WeightSource } from '../types.ts';
 import { cacheBytesOf } from './cache-size.ts';
 import { generate, type GeneratedToken, type GenerateOptions } from './generate.ts';
@@ -21,15 +11,7 @@ import { logProbability } from './sampler.ts';
 
 beforeAll(() => startEngine());
 
-const fixtures = fileURLToPath(new URL('../../../../tests/fixtures', import.meta.url));
-const models = readdirSync(fixtures)
-  .filter((name) => existsSync(join(fixtures, name, 'model.safetensors')))
-  .filter((name) => supportedModelTypes().includes(modelType(join(fixtures, name))))
-  .map((name) => [name, join(fixtures, name)] as const);
-
-function modelType(dir: string): string {
-  return (JSON.parse(readFileSync(join(dir, 'config.json'), 'utf8')) as { model_type: string }).model_type;
-}
+const models = goldenFixtures.map((dir) => [basename(dir), dir] as const);
 
 /** Of lengths on both sides of a block of the cache, two with much in common. */
 const prompts = [5, 40, 1, 33, 12].map((length, i) => ({
