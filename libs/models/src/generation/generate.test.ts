@@ -33,18 +33,31 @@ const run = async (source: WeightSource, options: Partial<GenerateOptions> = {},
   return { results, tokens };
 };
 
-/** ln p of each new token, by a pass over the whole sequence, and whether it was the most likely one. */
+/** ln p of each new token, by passes over whole sequences, and whether it was the most likely one. */
 const withoutCache = async (source: WeightSource, prompt: readonly number[], made: readonly number[]) => {
-  const batch = prepareBatch(source, [{ inputIds: [...prompt, ...made] }], source.activationDtype);
+  const { vocabSize, maxPositionEmbeddings } = source.config;
+  const all = [...prompt, ...made].slice(0, maxPositionEmbeddings);
+  // Where a sequence's length turns all of its tokens, each token is asked of the sequence as it was then.
+  const goesByLength = source.architecture
+    .attentionKinds(source.config)
+    .some(({ rope }) => rope?.scaling?.type === 'longrope');
+  const sequences = goesByLength ? made.map((_, i) => all.slice(0, prompt.length + i)) : [all];
+  const batch = prepareBatch(
+    source,
+    sequences.map((inputIds) => ({ inputIds })),
+    source.activationDtype,
+  );
   const forward = await forwardPass(source, [batch], (_, w) => plainLinears(w));
   const logits = source.withHead((head) =>
     tidy(() => toFloat32Array(logitsOf(source, forward.hidden[0]!, head))),
   );
   forward.dispose();
   batch.dispose();
-  const { vocabSize } = source.config;
+  let end = 0;
+  const last = sequences.map(({ length }) => (end += length) - 1);
   return made.map((id, i) => {
-    const row = logits.subarray((prompt.length + i - 1) * vocabSize, (prompt.length + i) * vocabSize);
+    const at = goesByLength ? last[i]! : prompt.length + i - 1;
+    const row = logits.subarray(at * vocabSize, (at + 1) * vocabSize);
     return { logProbability: logProbability(row, id), best: row.indexOf(Math.max(...row)) };
   });
 };
@@ -58,7 +71,8 @@ describe.each(models)('%s', (_, dir) => {
     const maxNewTokens = Math.min(40, source.config.maxPositionEmbeddings - 40);
     const { results, tokens } = await run(source, { maxNewTokens });
     for (const [i, { ids, finish }] of results.entries()) {
-      expect(finish).toBe('length');
+      const isFull = prompts[i]!.ids.length + 40 > source.config.maxPositionEmbeddings;
+      expect(finish).toBe(isFull ? 'context' : 'length');
       const expected = await withoutCache(source, prompts[i]!.ids, ids);
       if (dtype === 'f64') expect(ids).toEqual(expected.map(({ best }) => best));
       const worst = expected.map(({ logProbability: p }, t) => Math.abs(p - tokens[i]![t]!.logProbability!));

@@ -4,6 +4,7 @@
  * places. Rows of different variants (adapters) go through the base in one batch.
  * Memory: the cache (bounded by `cacheBytes`), and a pass over PREFILL_TOKENS tokens of prompts, or one longer prompt.
  */
+import { ropeRegime } from '../layers/rope-frequencies.ts';
 import type { PassOptions } from '../model-pass.ts';
 import type { WeightSource } from '../types.ts';
 import { sequencesThatFit } from './cache-size.ts';
@@ -90,6 +91,12 @@ interface Sequence {
   finish: FinishReason | undefined;
 }
 
+/** Do all keys change when a sequence comes to be so long (layers/rope-frequencies.ts)? */
+const turnsAnew = ({ architecture, config }: WeightSource, tokens: number): boolean =>
+  architecture
+    .attentionKinds(config)
+    .some(({ rope }) => rope !== undefined && ropeRegime(rope, tokens) !== ropeRegime(rope, tokens - 1));
+
 class Generation {
   readonly #source: WeightSource;
   readonly #linearsOf: VariantLinears;
@@ -153,12 +160,22 @@ class Generation {
   async step(): Promise<void> {
     const [cache, active] = [this.#cache, this.#active];
     if (cache === undefined) return;
+    if (active.some(({ ids }) => turnsAnew(this.#source, ids.length))) return this.#refill(active);
     this.#linears ??= this.#linearsOf([active.map(({ variant }) => variant)]);
     const latest = active.map(({ ids }) => ids.at(-1)!);
     await this.#append(
       active,
       await decodeStep(this.#source, this.#linears.linearsFor, latest, cache, this.#options),
     );
+  }
+
+  /** The same step from the tokens themselves: what the cache holds is of keys that are turned otherwise now. */
+  async #refill(active: readonly Sequence[]): Promise<void> {
+    this.#cache?.dispose();
+    this.#cache = undefined;
+    const { cache, logits } = await prefill(this.#source, this.#linearsOf, active, this.#options);
+    this.#cache = cache;
+    await this.#append(active, logits);
   }
 
   dispose(): void {
