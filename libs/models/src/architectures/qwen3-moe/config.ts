@@ -1,9 +1,10 @@
 /** config.json of Qwen3's mixtures of experts, and the tensors it promises. */
 import { z } from 'zod';
 import type { LinearSpec, ModelConfig, RopeConfig, TensorSpec } from '../../types.ts';
-import { baseConfig, baseShape, checkActivation, checkEvenHead } from '../base-config.ts';
-import { badConfig, parseFields, parseRope, positiveInt, ropeShape } from '../config-fields.ts';
+import { baseConfig, baseShape, checkActivation } from '../base-config.ts';
+import { badConfig, parseFields, positiveInt } from '../config-fields.ts';
 import { attentionLinears, decoderTensors, linearSpec, mlpLinears, moduleName } from '../decoder-names.ts';
+import { longestRow, parseRope, ropeShape } from '../rope-config.ts';
 
 export interface Qwen3MoeConfig extends ModelConfig {
   /** Of layers without experts. */
@@ -49,7 +50,6 @@ export const parseQwen3MoeConfig = (json: Readonly<Record<string, unknown>>): Qw
     maxPositionEmbeddings: 32768,
     tieWordEmbeddings: false,
   });
-  checkEvenHead(base);
   checkActivation(raw.hidden_act, ['silu', 'swish']);
   const numExperts = raw.num_experts ?? raw.num_local_experts ?? 128;
   const expertsPerToken = raw.num_experts_per_tok ?? 8;
@@ -60,8 +60,10 @@ export const parseQwen3MoeConfig = (json: Readonly<Record<string, unknown>>): Qw
       `a token cannot go to ${expertsPerToken} of ${numExperts} experts`,
       'correct config.json',
     );
+  const rope = parseRope(raw, base);
   return {
     ...base,
+    maxPositionEmbeddings: longestRow(base.maxPositionEmbeddings, rope),
     intermediateSize: raw.intermediate_size ?? 6144,
     expertSize: raw.moe_intermediate_size ?? 768,
     numExperts,
@@ -70,7 +72,7 @@ export const parseQwen3MoeConfig = (json: Readonly<Record<string, unknown>>): Qw
     sparseStep: raw.decoder_sparse_step ?? 1,
     denseLayers: raw.mlp_only_layers ?? [],
     rmsNormEps: raw.rms_norm_eps ?? 1e-6,
-    rope: parseRope(raw, base.headDim),
+    rope,
     attentionBias: raw.attention_bias ?? false,
     window: raw.use_sliding_window === true ? (raw.sliding_window ?? 4096) : undefined,
   };
