@@ -1,7 +1,14 @@
 /** Answers to choose from: for every row its prompt, and each answer as the tokens that would follow it. */
 import { readFile } from 'node:fs/promises';
 import { EmlocError } from '@emloc/errors';
-import { rowError, type CompletionRow, type MessagesRow, type Row, type TokensRow } from './rows.ts';
+import {
+  rowError,
+  type CompletionRow,
+  type MessagesRow,
+  type Row,
+  type RowPlace,
+  type TokensRow,
+} from './rows.ts';
 import type { TextTokenizer } from './tokenizer.ts';
 import { answeredPrompt, asAnswered, tokenizeAnswer, tokenizeRow, withEos } from './tokenize-row.ts';
 import {
@@ -50,6 +57,13 @@ export function choiceRows(
     const answer = candidates.findIndex((ids) => equal(ids, own.completionIds));
     return { promptIds: own.promptIds, candidates, answer };
   });
+}
+
+/** Refuses a row whose own answer is none of the choices: it could only be got wrong. */
+export function requireAnswer(place: RowPlace, { answer }: ChoiceRow): void {
+  if (answer >= 0) return;
+  const mend = 'add the answer to the choices, or remove the row';
+  throw rowError(place, 'ANSWER_NOT_A_CHOICE', 'the answer is not a choice', mend);
 }
 
 function tokenChoice(row: TokensRow, own: TokenizedRow, choice: Choice, options: Limits): Int32Array {
@@ -129,6 +143,11 @@ export async function readChoices(file: string): Promise<Choice[]> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw EmlocError.from(error);
   });
+  return parseChoices(file, text);
+}
+
+/** A JSON list (of texts, or of lists of token ids), or one answer a line. `file` is where they stand. */
+export function parseChoices(file: string, text: string): Choice[] {
   const choices = text.trimStart().startsWith('[')
     ? parseList(file, text)
     : text.split(/\r?\n/).filter((line) => line !== '');

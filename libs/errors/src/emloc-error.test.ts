@@ -17,6 +17,13 @@ test('a field that the message names does not stand before it once more', () => 
   expect(error('--ratios is not given')).toBe('--ratio: --ratios is not given');
 });
 
+test('a line of a file is named once', () => {
+  const error = new EmlocError('INVALID_ARGUMENT', 'BAD', '/data/rows.jsonl:7: no tokens', {
+    field: '/data/rows.jsonl:7',
+  });
+  expect(error.describe()).toBe('/data/rows.jsonl:7: no tokens');
+});
+
 test('a full disk keeps its meaning, and an error of ours passes unchanged', () => {
   const full = EmlocError.from(Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC', path: 'out' }));
   expect(full).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'DISK_FULL' });

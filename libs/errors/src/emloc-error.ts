@@ -105,6 +105,7 @@ export class EmlocError extends Error {
 }
 
 /** Does the sentence name the field itself? Then it does not stand before it once more. */
-const names = (sentence: string, field: string): boolean => sentence.split(/[\s'"`,;:()=]+/).includes(field);
+const names = (sentence: string, field: string): boolean =>
+  sentence.startsWith(`${field}: `) || sentence.split(/[\s'"`,;:()=]+/).includes(field);
 
 const at = (path: string | undefined): string => (path === undefined ? '' : `: ${path}`);

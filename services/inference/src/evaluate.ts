@@ -1,5 +1,5 @@
 /** An evaluation on a data set as an operation. */
-import { choiceRows, type Choice } from '@emloc/datasets';
+import { choiceRows, requireAnswer, type Choice } from '@emloc/datasets';
 import { evaluateChoices, packedTokens, predictPeak, type ChoiceRow, type SweepOptions } from '@emloc/emloc';
 import { halfPrecision } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
@@ -103,19 +103,9 @@ function choicesOf(request: EvaluationRequest, data: LoadedRows, model: ModelDir
     vocabSize,
     contextLength,
   });
-  return rows.map(({ promptIds, candidates, answer }, i) => {
-    const { file, line } = data.table.at(i);
-    if (answer < 0) {
-      throw new EmlocError(
-        'INVALID_ARGUMENT',
-        'ANSWER_NOT_A_CHOICE',
-        `${file}:${line}: the answer is not a choice`,
-        {
-          field: `${file}:${line}`,
-          mend: 'add the answer to the choices, or remove the row',
-        },
-      );
-    }
+  return rows.map((row, i) => {
+    requireAnswer(data.table.at(i), row);
+    const { promptIds, candidates, answer } = row;
     return { promptIds: Array.from(promptIds), choices: candidates.map((ids) => Array.from(ids)), answer };
   });
 }

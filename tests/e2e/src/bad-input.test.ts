@@ -256,12 +256,28 @@ test('a model given as an emulator, and no weights at all', async () => {
   );
 });
 
+test('an output or a log that cannot be written', async () => {
+  await refuses(finetune({ '--output': join(data, 'tuned') }), 1, '--output', 'tuned', 'cannot be written');
+  await refuses(finetune({ '--log': join(data, 'log.jsonl') }), 1, '--log', 'log.jsonl', 'cannot be written');
+});
+
+test('choices that are no list of answers, or do not fit the rows', async () => {
+  const evaluate = (choices: string): string[] => [
+    ...['evaluate', '--model', tinyLlama, '--data', data, '--choices', choices],
+  ];
+  await refuses(evaluate('alone'), 2, '--choices', 'alone');
+  await refuses(evaluate('[[7], "x"]'), 2, '--choices', 'token ids');
+  await refuses(evaluate('yes,no'), 1, `${data}:1`, 'pre-tokenized');
+  await refuses(evaluate('[[7], [8]]'), 1, `${data}:1`, 'not a choice');
+});
+
 test('options that need another', async () => {
   const train = ['train', '--model', tinyLlama, '--data', data, '--output', output];
   await refuses([...train, '--eval-steps', '5'], 2, '--eval-data');
   await refuses([...train, '--early-stopping-patience', '5'], 2, '--eval-steps');
   await refuses(['compress', '--model', tinyLlama, '--ratio', '0.5', '--output', output], 2, '--statistics');
   await refuses(finetune({ '--max-steps': '10', '--refine-steps': '11' }), 2, '--refine-steps', '11');
+  await refuses(finetune({ '--early-stopping-patience': '5' }), 2, '--eval-steps');
   await refuses(finetune({ '--id': '../x' }), 2, '--id', '../x');
 });
 

@@ -11,6 +11,7 @@ import {
   tokensOf,
   type Dataset,
   type LabelNeed,
+  type Row,
 } from '@emloc/datasets';
 import { loadTokenizer, type ModelDirectory, type Tokenizer } from '@emloc/models';
 import { columnsOf, readChatTemplate, toDatasetSpec, type TypedData } from '../options/data.ts';
@@ -29,6 +30,13 @@ export interface CheckedData {
   spec(files: Files): Promise<DatasetSpec>;
 }
 
+/** Looks at a row with a model at hand, and throws what is wrong with it. */
+export type LookAtRow = (
+  row: Row,
+  tokenizer: Tokenizer | undefined,
+  limits: { readonly vocabSize: number; readonly contextLength: number },
+) => void;
+
 /** `labels`: whether every row, or some, must have something to learn. */
 export async function checkData(
   option: string,
@@ -36,6 +44,7 @@ export async function checkData(
   model: ModelDirectory | undefined,
   typed: TypedData,
   labels?: LabelNeed,
+  look?: LookAtRow,
 ): Promise<CheckedData> {
   const chatTemplate = await readChatTemplate(typed);
   const { format, rows } = await underOption({ option, value: file }, async () => {
@@ -43,7 +52,7 @@ export async function checkData(
     const count =
       model === undefined
         ? await parseAll(dataset, labels)
-        : await tokenizeAll(dataset, model, typed, chatTemplate, labels);
+        : await tokenizeAll(dataset, model, typed, chatTemplate, labels, look);
     return { format: dataset.format, rows: count };
   });
   return {
@@ -83,6 +92,7 @@ async function tokenizeAll(
   { maxSeqLength, lossOn }: TypedData,
   chatTemplate: string | undefined,
   labels: LabelNeed | undefined,
+  look: LookAtRow | undefined,
 ): Promise<number | undefined> {
   let tokenizer: Tokenizer | undefined;
   const isLarge = (await stat(dataset.file)).size > wholeUpToBytes;
@@ -96,6 +106,10 @@ async function tokenizeAll(
     tokenizer: () => (tokenizer ??= loadTokenizer(model.dir, { chatTemplate })),
   };
   const maxRows = isLarge ? beginningRows : Infinity;
-  const rows = await scanDataset(dataset, options, () => undefined, { maxRows });
+  const { vocabSize, contextLength } = options;
+  const see = (_: unknown, parsed?: { readonly row: Row }): void => {
+    if (parsed !== undefined) look?.(parsed.row, tokenizer, { vocabSize, contextLength });
+  };
+  const rows = await scanDataset(dataset, options, see, { maxRows });
   return isLarge ? parseAll(dataset, labels) : rows;
 }

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { readChoices, type Choice } from '@emloc/datasets';
+import { parseChoices, readChoices, type Choice } from '@emloc/datasets';
 import {
   adaptedLinears,
   openAdapter,
@@ -140,20 +140,12 @@ export async function checkTargets(typed: string, model: ModelDirectory | undefi
 /** `--choices`: a file, a JSON array, or a list with commas. */
 export async function checkChoices(typed: string): Promise<readonly Choice[]> {
   if (existsSync(typed)) return readChoices(resolve(typed));
-  const choices = typed.trimStart().startsWith('[')
-    ? parseChoices(typed)
-    : typed.split(',').map((choice) => choice.trim());
-  if (choices.length >= 2 && choices.every((choice) => typeof choice === 'string' && choice !== ''))
-    return choices;
-  throw badChoices(typed, 'names fewer than two answers, or an empty one');
-}
-
-function parseChoices(typed: string): string[] {
-  try {
-    return JSON.parse(typed) as string[];
-  } catch (error) {
-    throw badChoices(typed, `is not JSON: ${(error as Error).message}`);
+  if (typed.trimStart().startsWith('[')) {
+    return underOption({ option: '--choices', value: typed, usage: true }, () => parseChoices(typed, typed));
   }
+  const choices = typed.split(',').map((choice) => choice.trim());
+  if (choices.length >= 2 && choices.every((choice) => choice !== '')) return choices;
+  throw badChoices(typed, 'names fewer than two answers, or an empty one');
 }
 
 const badChoices = (typed: string, problem: string): UsageError =>

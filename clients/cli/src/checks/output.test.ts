@@ -43,6 +43,19 @@ test('a file that exists is refused with field, value and mend', () => {
   expect(() => checkOutput(path, directory)).toThrow('is a file');
 });
 
+test('a place that cannot be written to is refused before any work, and the look leaves nothing', () => {
+  writeFileSync(join(dir, 'file'), '');
+  for (const kind of ['file', 'directory'] as const) {
+    for (const path of [join(dir, 'file', 'out'), join(dir, 'file', 'deeper', 'out')]) {
+      expect(() => checkOutput(path, { kind, option: '--log' })).toThrow(
+        expect.objectContaining({ reason: 'OUTPUT_NOT_WRITABLE', field: '--log', value: path }),
+      );
+    }
+  }
+  checkOutput(join(dir, 'new', 'out'), directory);
+  expect(readdirSync(dir)).toEqual(['file']);
+});
+
 test('an output appears whole, in new parents too', async () => {
   const path = join(dir, 'a', 'b');
   await writeOutput(checkOutput(path, directory), async (draft) => {

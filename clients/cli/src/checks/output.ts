@@ -2,7 +2,7 @@
  * Where results go. Refused before any work where something is there already; written beside the place first, then put
  * there in one step, so that nothing half-written is ever found.
  */
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, parse, resolve } from 'node:path';
 import { EmlocError } from '@emloc/errors';
@@ -25,6 +25,7 @@ const ours = ['adapter_config.json', 'config.json', 'emloc.json', 'report.json']
 
 export function checkOutput(typed: string, options: OutputOptions): OutputPlace {
   const place = { option: '--output', overwrite: false, ...options, path: resolve(typed) };
+  assertWritable(typed, place);
   const found = lstatSync(place.path, { throwIfNoEntry: false });
   if (found === undefined) return place;
   const refuse = (reason: string, message: string, mend: string): EmlocError =>
@@ -56,6 +57,23 @@ export function checkOutput(typed: string, options: OutputOptions): OutputPlace 
     );
   }
   return place;
+}
+
+/** Tried, not asked: rights, a disk that is read-only or full, and a file where a folder should be all show here. */
+function assertWritable(typed: string, { path, option }: OutputPlace): void {
+  let folder = dirname(path);
+  while (!existsSync(folder)) folder = dirname(folder);
+  try {
+    rmdirSync(mkdtempSync(join(folder, '.emloc-')));
+  } catch (error) {
+    const { code, message, mend } = EmlocError.from(error);
+    throw new EmlocError(code, 'OUTPUT_NOT_WRITABLE', `${typed} cannot be written: ${message}`, {
+      field: option,
+      value: typed,
+      mend: mend ?? 'choose a place that can be written to',
+      cause: error,
+    });
+  }
 }
 
 /** Lets `write` fill a fresh place beside the output, then moves it there; takes it away where that fails. */

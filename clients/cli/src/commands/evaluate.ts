@@ -34,7 +34,7 @@ export const define: DefineCommand = (command, start) => {
     },
     {
       flags: '--choices <answers>',
-      says: 'answers to choose among: a file with one a line, a JSON array, or a list with commas',
+      says: 'answers to choose among: a file with one a line, a JSON array (of token ids for pre-tokenized rows: [[5, 9], [7]]), or a list with commas',
     },
     { flags: '--no-exact-match', says: 'leave greedy decoding out' },
     {

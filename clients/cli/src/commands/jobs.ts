@@ -19,7 +19,10 @@ export interface ResumeOptions extends JobsOptions {
 }
 
 export const define: DefineCommand = (command, start) => {
-  command.description('Lists, shows, watches, cancels, resumes and deletes fine-tuning jobs.');
+  command.description(
+    'Lists, shows, watches, cancels, resumes and deletes fine-tuning jobs, those of emloc finetune. What a command of a ' +
+      'single stage started ends with it; a training that was interrupted goes on with emloc train … --resume.',
+  );
   command.addHelpText('after', example('emloc jobs list', 'emloc jobs resume ID'));
 
   const list = sub(command, 'list', 'jobs, the newest first', 'emloc jobs list', [

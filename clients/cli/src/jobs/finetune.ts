@@ -3,6 +3,7 @@ import { splitHeldOut } from '@emloc/datasets';
 import { EmlocError } from '@emloc/errors';
 import { checkData, checkOptionalData } from '../checks/data.ts';
 import { checkModel, checkRatios } from '../checks/inputs.ts';
+import { checkEvaluation } from '../checks/evaluation.ts';
 import { checkLora } from '../checks/lora.ts';
 import { checkOutput } from '../checks/output.ts';
 import type { FinetuneOptions } from '../commands/finetune.ts';
@@ -63,6 +64,7 @@ async function checkedSpec(
       mend: `choose a number from 0 to ${maxSteps}`,
     });
   }
+  checkEvaluation(options, false);
   const model = await checkModel('--model', options.model, options.server);
   const ratios = allExact ? { ratio: 1 } : await checkRatios(options, model, 0.5);
   const lora = await checkLora(options, model, isTyped);

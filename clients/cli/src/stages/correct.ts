@@ -131,8 +131,11 @@ function clampFigures(linears: readonly LinearCorrection[]) {
 }
 
 function checkUncorrected(typed: string, { history }: AdapterDirectory): void {
-  if (history.correction === undefined) return;
-  const message = `${typed} was corrected already (${history.correction.method})`;
+  const { correction, refinedSteps = 0 } = history;
+  if (correction === undefined && refinedSteps === 0) return;
+  const how =
+    correction === undefined ? 'trained on the original already' : `corrected already (${correction.method})`;
+  const message = `${typed} was ${how}`;
   throw new EmlocError('FAILED_PRECONDITION', 'ADAPTER_ALREADY_CORRECTED', message, {
     field: '--adapter',
     value: typed,

@@ -1,6 +1,6 @@
 /** Evaluation as a command: checks, the operation, the figures. */
-import type { Choice } from '@emloc/datasets';
-import { checkData } from '../checks/data.ts';
+import { choiceRows, requireAnswer, type Choice } from '@emloc/datasets';
+import { checkData, type LookAtRow } from '../checks/data.ts';
 import { checkAdapter, checkChoices } from '../checks/inputs.ts';
 import { checkWeights } from '../checks/weights.ts';
 import type { EvaluateOptions } from '../commands/evaluate.ts';
@@ -20,8 +20,9 @@ export async function evaluate(context: CommandContext, typed: EvaluateOptions):
   const { adapter } = options;
   const weights = await checkWeights(options);
   if (adapter !== undefined) await checkAdapter('--adapter', adapter, weights.directory);
-  const data = await checkData('--data', options.data, weights.directory, options, 'some');
   const choices = options.choices === undefined ? [] : await checkChoices(options.choices);
+  const look = choices.length === 0 ? undefined : fits(choices, options.limit);
+  const data = await checkData('--data', options.data, weights.directory, options, 'some', look);
   await runStage(context, {
     service: 'inference',
     kind: 'evaluate',
@@ -43,6 +44,18 @@ export async function evaluate(context: CommandContext, typed: EvaluateOptions):
       );
     },
   });
+}
+
+/** So many rows show whether the choices are of the rows' kind; the service looks at the rest. */
+const rowsLookedAt = 1000;
+
+/** Each row's own answer must be among the choices. */
+function fits(choices: readonly Choice[], limit = rowsLookedAt): LookAtRow {
+  let left = Math.min(limit, rowsLookedAt);
+  return (row, tokenizer, limits) => {
+    if (left-- <= 0) return;
+    for (const chosen of choiceRows([row], choices, tokenizer, limits)) requireAnswer(row, chosen);
+  };
 }
 
 export const evaluationObject = (evaluation: EvaluationResult): Record<string, unknown> => ({

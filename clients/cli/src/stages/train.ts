@@ -1,6 +1,7 @@
 /** Training as a command: checks, the operation, the adapter and its log. Ctrl-C pauses; `--resume` goes on. */
 import { EmlocError } from '@emloc/errors';
 import { checkData, checkOptionalData } from '../checks/data.ts';
+import { checkEvaluation } from '../checks/evaluation.ts';
 import { checkLora } from '../checks/lora.ts';
 import { checkOutput, writeOutput } from '../checks/output.ts';
 import { checkWeights } from '../checks/weights.ts';
@@ -15,7 +16,6 @@ import { formatNumber } from '../output/format.ts';
 import { pairs } from '../output/table.ts';
 import { prepareRuntime } from '../session/prepare-runtime.ts';
 import { withSession, type Files, type Session } from '../session/session.ts';
-import { UsageError } from '../usage-error.ts';
 import type { OperationResult } from '../wire/operation.ts';
 import { present } from '../wire/present.ts';
 import type { StartTrainingRequest } from '../wire/stages.ts';
@@ -103,7 +103,7 @@ async function checkedRequest(
   isTyped: (option: string) => boolean,
 ): Promise<(operationId: string, files: Files) => Promise<StartTrainingRequest>> {
   const { evalData, adapterInit } = options;
-  checkEvaluation(options);
+  checkEvaluation(options, true);
   const weights = await checkWeights(options);
   const data = await checkData('--data', options.data, weights.directory, options, 'every');
   const heldOut = await checkOptionalData('--eval-data', evalData, weights.directory, options, 'some');
@@ -117,25 +117,6 @@ async function checkedRequest(
     options: toTrainingOptions(options),
     adapterInit: adapterInit === undefined ? undefined : await files.input(adapterInit),
   });
-}
-
-export function checkEvaluation({ evalData, evalSteps, earlyStoppingPatience }: TrainOptions): void {
-  if (evalSteps !== undefined && evalData === undefined) {
-    throw new UsageError('MISSING_OPTION', '--eval-steps needs held-out rows', {
-      field: '--eval-data',
-      mend: 'give --eval-data',
-    });
-  }
-  if (earlyStoppingPatience !== undefined && evalSteps === undefined) {
-    throw new UsageError(
-      'MISSING_OPTION',
-      '--early-stopping-patience counts evaluations, and none are made',
-      {
-        field: '--eval-steps',
-        mend: 'give --eval-steps and --eval-data',
-      },
-    );
-  }
 }
 
 const nothingToResume = (output: string): EmlocError =>

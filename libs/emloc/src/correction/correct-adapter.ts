@@ -134,7 +134,7 @@ export async function assertCorrectable(history: AdapterHistory, emulator: Model
     throw new EmlocError(
       'INVALID_ARGUMENT',
       'EMULATOR_MISMATCH',
-      'the adapter was trained on another emulator',
+      `the adapter was trained on another emulator than ${emulator.dir}`,
       {
         field: 'emulator',
         value: emulator.dir,
