@@ -24,20 +24,21 @@ export interface SequenceLayout {
 
 /**
  * Consecutive causal sequences of one length become one block; causal masks of one length are shared. The first
- * `prefix` rows are a causal block of their own, which all sequences continue.
+ * `prefix` rows are a causal block of their own, which all sequences continue; the last `idle` rows belong to none.
  */
 export const makeBatchContext = (
   { architecture, config }: ModelOf,
   sequences: readonly SequenceLayout[],
   dtype: 'f32' | 'f64' = 'f32',
   prefix = 0,
+  idle = 0,
 ): BatchContext => {
   const owned: Tensor[] = [];
   const own: Own = (t) => {
     owned.push(keep(t));
     return t;
   };
-  const positions = positionsOf(sequences, prefix);
+  const positions = positionsOf(sequences, prefix, idle);
   const lengths = lengthsOf(sequences, prefix, positions);
   const longest = positions.reduce((most, position) => Math.max(most, position), 0) + 1;
   const blocks = new BlockMaker(sequences, prefix, dtype, own);
@@ -58,10 +59,11 @@ export const makeBatchContext = (
 /** Takes a tensor over, to end it with the context. */
 type Own = (t: Tensor) => Tensor;
 
-const positionsOf = (sequences: readonly SequenceLayout[], prefix: number): Int32Array => {
+const positionsOf = (sequences: readonly SequenceLayout[], prefix: number, idle: number): Int32Array => {
   const positions = Array.from({ length: prefix }, (_, t) => t);
   for (const { tokens, positions: given } of sequences)
     for (let t = 0; t < tokens; t++) positions.push(given?.[t] ?? prefix + t);
+  for (let t = 0; t < idle; t++) positions.push(0);
   return Int32Array.from(positions);
 };
 

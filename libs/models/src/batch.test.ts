@@ -1,6 +1,6 @@
 import { liveTensors, matmul, startEngine, tidy, toFloat64Array, type Tensor } from '@emloc/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LENGTH_STEP, paddedLengths, SHORTEST_SHARED_PREFIX } from './batch.ts';
+import { LENGTH_STEP, paddedLengths, ROW_STEP, SHORTEST_SHARED_PREFIX } from './batch.ts';
 import {
   backwardPass,
   forwardPass,
@@ -59,6 +59,9 @@ const placesOf = (batch: Batch): number[] => {
   return batch.lengths.flatMap((length) => Array.from({ length }, (_, t) => (t < batch.prefix ? t : next++)));
 };
 
+const manyIds = (length: number, seed: number): number[] =>
+  Array.from({ length }, (_, t) => 1 + ((7 * seed + 5 * t) % 90));
+
 describe('rows with a shared prefix', () => {
   test.each<[string, TokenRow[]]>([
     ['of equal length', [row([3, 4, 5], 11), row([6, 7, 8], 11), row([9, 10, 11], 10)]],
@@ -110,6 +113,7 @@ describe('rows with a shared prefix', () => {
     ],
     ['with labels in the prefix', [row([3, 4], 2), row([6, 7, 8], 5), row([6, 7], 1)]],
     ['without a common beginning', [row([3], 10), { inputIds: [5, 4], labels: [-100, 4] }]],
+    ['that idle rows follow', Array.from({ length: 7 }, (_, i) => row(manyIds(12 + (i % 3), i), 20))],
   ])('%s, padded, give the losses and gradients they give unpadded', async (_, rows) => {
     const before = liveTensors().count;
     const padded = prepareBatch(source, rows, 'f64', { sharePrefix: true, padRows: true });
@@ -121,6 +125,7 @@ describe('rows with a shared prefix', () => {
     ]);
     expect(padded.rows % LENGTH_STEP).toBe(0);
     expect(padded.prefix % LENGTH_STEP).toBe(0);
+    if (rows.length === 7) expect(padded.rows).toBe(2 * ROW_STEP);
     const [ours, theirs] = [await gradientsOf(padded), await gradientsOf(plain)];
     expect(maxRelative(ours.logProbs, theirs.logProbs)).toBeLessThan(1e-12);
     for (const [name, gradient] of theirs.sums)

@@ -64,6 +64,8 @@ export const prepareBatch = (
     for (let t = prefix; t < inputIds.length; t++) ids.push(inputIds[t]!);
     for (let t = own[i]!; t < padded[i]!; t++) ids.push(PADDING);
   });
+  const idle = padRows ? idleRows(ids.length) : 0;
+  for (let t = 0; t < idle; t++) ids.push(PADDING);
   return batchOf(
     ids,
     makeBatchContext(
@@ -71,6 +73,7 @@ export const prepareBatch = (
       padded.map((tokens, i) => ({ tokens, length: lengths[i]! })),
       dtype,
       prefix,
+      idle,
     ),
     { prefix, lengths, labelCounts, targets: { rows: targetRows, labels } },
   );
@@ -85,6 +88,15 @@ const haveOneRegime = ({ architecture, config }: ModelOf, rows: readonly TokenRo
 
 /** Any token of the vocabulary. */
 const PADDING = 0;
+
+/** Micro-batches of some size are made multiples of so many rows: each number of rows has a set of kernels of its own. */
+export const ROW_STEP = 64;
+
+/** So that idle rows are never more than a sixth. */
+const idleRows = (rows: number): number => {
+  const idle = (ROW_STEP - (rows % ROW_STEP)) % ROW_STEP;
+  return idle <= rows * MOST_PADDING ? idle : 0;
+};
 
 /** For each length the multiple of `LENGTH_STEP` that it shares with neighbours of nearly the same length. */
 export const paddedLengths = (lengths: readonly number[]): number[] => {

@@ -5,8 +5,10 @@
  * Sequences may begin with a prefix that all of them share: its P rows come once, first of all rows and a block of
  * their own, and the keys and values of a sequence that continues them are [prefix; own]. The prefix's gradient is the
  * sum over all who see it.
+ *
+ * Rows after the last block are idle: they see nothing, and nothing sees them.
  */
-import { addN, concat, reshape, slice, sum, tidy, tile, transpose, type Tensor } from '@emloc/engine';
+import { addN, concat, reshape, slice, sum, tidy, tile, transpose, zeros, type Tensor } from '@emloc/engine';
 import type { AttentionBlock, LayerContext } from '../types.ts';
 import { attend, attendBackward, type AttendState } from './attend.ts';
 
@@ -53,7 +55,11 @@ export const attention = (
         return attend(turned, block, scoresBytes);
       }),
     );
-    const output = joinRows(states.map(({ o }, i) => toRows(o, blocks[i]!, heads.q.shape[1]!)));
+    const [rows, headCount] = heads.q.shape as [number, number];
+    const output = joinRows(
+      states.map(({ o }, i) => toRows(o, blocks[i]!, headCount)),
+      rows,
+    );
     return { output: reshape(output, [output.shape[0]!, -1]), states };
   });
 
@@ -66,7 +72,7 @@ export const attentionBackward = (
   scoresBytes?: number,
 ): Heads =>
   tidy(() => {
-    const headCount = heads.q.shape[1]!;
+    const [rows, headCount] = heads.q.shape as [number, number];
     const keyHeads = heads.k.shape[1]!;
     const dOut = reshape(dOutput, heads.q.shape);
     const parts = blocks.map((block, i) =>
@@ -80,9 +86,12 @@ export const attentionBackward = (
       }),
     );
     return {
-      q: joinRows(parts.map(({ q }) => q)),
-      k: joinRows(withPrefixSum(parts.map(({ k }) => k))),
-      v: joinRows(withPrefixSum(parts.map(({ v }) => v))),
+      q: joinRows(
+        parts.map(({ q }) => q),
+        rows,
+      ),
+      k: joinRows(withPrefixSum(parts.map(({ k }) => k)), rows),
+      v: joinRows(withPrefixSum(parts.map(({ v }) => v)), rows),
     };
   });
 
@@ -137,4 +146,12 @@ const toRows = (x: Tensor, { sequences, tokens }: AttentionBlock, heads: number)
     return reshape(turned, [sequences * tokens, heads, width]);
   });
 
-const joinRows = (parts: readonly Tensor[]): Tensor => (parts.length === 1 ? parts[0]! : concat(parts, 0));
+/** Rows of all blocks [N, h, E]; those of idle rows are 0. */
+const joinRows = (parts: readonly Tensor[], rows: number): Tensor => {
+  const idle = rows - parts.reduce((sum, part) => sum + part.shape[0]!, 0);
+  if (idle === 0) return parts.length === 1 ? parts[0]! : concat(parts, 0);
+  const [like] = parts;
+  return tidy(() =>
+    concat([...parts, zeros([idle, ...like!.shape.slice(1)], like!.dtype as 'f32' | 'f64')], 0),
+  );
+};
