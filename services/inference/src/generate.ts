@@ -1,5 +1,5 @@
 /** Generation in its process: messages of emloc.inference.v1, one a token. */
-import { predictPeak, variantLinears, type AdapterDirectory } from '@emloc/emloc';
+import { decoderLinears, predictPeak, variantLinears, type AdapterDirectory } from '@emloc/emloc';
 import { halfPrecision, startEngine } from '@emloc/engine';
 import { messageCodec } from '@emloc/mesh/contracts';
 import {
@@ -66,8 +66,9 @@ export async function generateText(request: GenerationRequest, context: WorkerCo
     await context.output.write(codec.encode(message));
     return stopped ? 'stop' : undefined;
   };
+  const routed = new Set(decoderLinears(model).flatMap((linear) => (linear.routed ? [linear.module] : [])));
   const linears = variantLinears(source, [undefined, ...adapters]);
-  for (const batch of promptBatches(prompts, directories)) {
+  for (const batch of promptBatches(prompts, directories, routed)) {
     const some = batch.map((i) => ({
       ids: ids[i]!,
       variant: variantOf(prompts[i]!),
@@ -88,18 +89,16 @@ export async function generateText(request: GenerationRequest, context: WorkerCo
 const variantOf = ({ adapter }: PromptRequest): number => (adapter === undefined ? 0 : adapter + 1);
 
 /**
- * Which prompts are computed together: all of them; but one adapter after the other where adapters are on routed experts
- * (`….experts.…`, as all of transformers' models call them), which see only some of a batch's rows.
+ * Which prompts are computed together: all of them; but one adapter after the other where adapters are on `routed`
+ * modules, which see only some of a batch's rows.
  */
 export function promptBatches(
   prompts: readonly PromptRequest[],
   adapters: readonly Pick<AdapterDirectory, 'modules'>[],
+  routed: ReadonlySet<string>,
 ): number[][] {
   const all = [...prompts.keys()];
-  const onExperts = adapters.some(({ modules }) =>
-    modules.some(({ module }) => module.includes('.experts.')),
-  );
-  if (!onExperts) return [all];
+  if (!adapters.some(({ modules }) => modules.some(({ module }) => routed.has(module)))) return [all];
   const variants = [...new Set(prompts.map(variantOf))];
   return variants.map((variant) => all.filter((i) => variantOf(prompts[i]!) === variant));
 }

@@ -19,7 +19,7 @@ const adapter = (name: string): object => ({ name, source: { path: join(fixture,
 const adapters = ['corrected', 'uncorrected'].map(adapter);
 const tokens = (...ids: number[]): object => ({ tokens: { ids } });
 const long = Array.from({ length: 40 }, (_, t) => (7 * t + 3) % 250);
-const prompts = [
+const prompts: { readonly adapter?: string }[] = [
   { ...tokens(3, 50, 9), adapter: 'corrected' },
   tokens(...long),
   { ...tokens(...long), adapter: 'uncorrected' },
@@ -48,12 +48,12 @@ async function generate(request: object, options: object = {}): Promise<Made[]> 
   return made;
 }
 
-async function scores(prompt: object, ids: readonly number[]): Promise<number[]> {
+async function scores(prompt: object, ids: readonly number[], directory = fixture): Promise<number[]> {
   const { adapter: name } = prompt as { adapter?: string };
   const row = [...idsOf(prompt), ...ids];
   const request = {
-    model,
-    adapter: name && { path: join(fixture, `adapter-${name}`) },
+    model: { path: directory },
+    adapter: name && { path: join(directory, `adapter-${name}`) },
     rows: [{ ids: row }],
   };
   for await (const { logProbabilities } of inference.call['score']!(request))
@@ -138,6 +138,25 @@ test('the end of the context, and an end-of-text token, end a row', async () => 
   expect(ended!.ids.at(-1)).toBe(eos);
   expect(ended!.ids.length).toBeLessThanOrEqual(3);
 });
+
+/** Its weights come in × out, or are in part experts that see only some rows: adapters there are mixed in another way. */
+test.each(['tiny-gpt2', 'tiny-qwen3-moe'])(
+  'on %s, too, each row gets the text of its own adapter',
+  async (name) => {
+    const directory = join(mesh.home, name);
+    cpSync(join(fixture, '..', name), directory, { recursive: true });
+    const named = ['corrected', 'uncorrected'].map((adapter) => ({
+      name: adapter,
+      source: { path: join(directory, `adapter-${adapter}`) },
+    }));
+    const some = prompts.map(({ adapter }, i) => ({ ...tokens(3, 50 + i, 9), adapter }));
+    const made = await generate({ model: { path: directory }, adapters: named, prompts: some, options });
+    for (const [i, prompt] of some.entries()) {
+      const expected = await scores(prompt, made[i]!.ids, directory);
+      made[i]!.logProbabilities.forEach((p, t) => expect(p).toBeCloseTo(expected[t]!, 4));
+    }
+  },
+);
 
 function otherShapes(): string {
   const directory = join(mesh.home, 'other-shapes');
