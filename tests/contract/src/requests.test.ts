@@ -98,6 +98,23 @@ test('what only model and rows can tell is refused when it is planned, naming fi
   });
 });
 
+test('the format of a data set is told by its content or by the request, and plain text has to be said', async () => {
+  const plan = (dataset: object): Promise<object> => training.call['planTraining']!({ model, dataset });
+  const cells = '"[1, 2, 3]","[-100, 2, 3]"\n'.repeat(20);
+  const named = write('rows.csv', `input_ids,labels\n${cells}`);
+  const nameless = write('rows-of-no-name', `input_ids,labels\n${cells}`);
+  for (const dataset of [named, nameless, { ...nameless, format: 'DATA_FORMAT_CSV' }])
+    await expect(plan(dataset)).resolves.toMatchObject({ rows: 20, tokens: 60 });
+  const other = write('other-columns', `ids,tags\n${cells}`);
+  await expect(plan(other)).rejects.toMatchObject({ reason: 'UNKNOWN_FORMAT', field: 'dataset.format' });
+  await expect(plan({ ...nameless, format: 'DATA_FORMAT_PARQUET' })).rejects.toMatchObject({
+    reason: 'WRONG_FORMAT',
+    field: 'dataset.format',
+  });
+  const text = write('text.txt', 'once upon a time');
+  await expect(plan(text)).rejects.toMatchObject({ reason: 'NO_TOKENIZER' });
+});
+
 test('a budget that cannot hold a stage refuses it, and the first event says what it needs', async () => {
   const request = trains({ operationId: 'tight', memoryBudgetBytes: 1_000_000 });
   await expect(training.run('startTraining', request)).rejects.toMatchObject({
