@@ -2,7 +2,15 @@
 import { basename } from 'node:path';
 import { keep, startEngine, tensor, tidy, toFloat64Array } from '@emloc/engine';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { forwardPass, logitsOf, openModel, openWeights, plainLinears, prepareBatch } from './index.ts';
+import {
+  forwardPass,
+  logitsOf,
+  openModel,
+  openWeights,
+  plainLinears,
+  prepareBatch,
+  supportedModelTypes,
+} from './index.ts';
 import { fixtureJson, golden, goldenFixtures, maxRelative } from './testing/fixture.ts';
 import type { LayerWeights, WeightSource } from './types.ts';
 
@@ -13,6 +21,13 @@ interface GoldenJson {
   readonly rank: Readonly<Record<string, number>>;
   readonly relativeDifferenceF32vsF64: Readonly<Record<string, { readonly maxAbsOverMax: number }>>;
 }
+
+test('every architecture has a golden fixture', () => {
+  const types = goldenFixtures.map(
+    (dir) => fixtureJson<{ model_type: string }>('config.json', dir).model_type,
+  );
+  expect([...new Set(types)].sort()).toEqual(supportedModelTypes());
+});
 
 describe.each(goldenFixtures.map((dir) => [basename(dir), dir] as const))('%s', (_, dir) => {
   const { ids } = fixtureJson<{ ids: number[] }>('probe.json', dir);

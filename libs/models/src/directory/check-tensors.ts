@@ -63,9 +63,7 @@ const missing = (spec: TensorSpec, tensors: ReadonlyMap<string, StoredTensor>): 
   const module = spec.name.replace(/\.weight$/, '');
   const hint = tensors.has(`${module}.u`)
     ? 'the directory holds factors but no emloc.json: make the emulator anew'
-    : tensors.has(`${module}.qweight`) || tensors.has(`${module}.weight_packed`)
-      ? 'the checkpoint is quantized: convert to bf16 first'
-      : 'download the model again, or use the config.json that belongs to it';
+    : 'download the model again, or use the config.json that belongs to it';
   return new EmlocError(
     'INVALID_ARGUMENT',
     'MISSING_TENSOR',

@@ -175,6 +175,29 @@ describe('weights', () => {
     });
   });
 
+  test.each([
+    ['model.layers.0.mlp.up_proj.g_idx', 'gptq'],
+    ['model.layers.0.mlp.up_proj.qzeros', 'awq'],
+    ['model.layers.0.mlp.up_proj.weight.quant_state.bitsandbytes__nf4', 'bitsandbytes'],
+    ['model.layers.0.mlp.up_proj.weight.absmax', 'bitsandbytes'],
+    ['model.layers.0.mlp.up_proj.weight_scale_inv', 'fp8'],
+    ['model.layers.0.mlp.up_proj.weight_packed', 'compressed-tensors'],
+  ])('with a tensor %s are refused as %s', (name, method) => {
+    using folder = new ModelFolder();
+    folder.weights([...tinyTensors(folder.config), folderTensor(name, [4], 1)]);
+    expect(failure(folder.dir)).toMatchObject({
+      reason: 'QUANTIZED_MODEL',
+      field: name,
+      value: method,
+      mend: 'convert to bf16 first',
+    });
+  });
+
+  test('an embedding and a head larger than a tokenizer would need are no matter', () => {
+    using folder = new ModelFolder({ vocab_size: 64, tie_word_embeddings: false }).weights();
+    expect(openModel(folder.dir).config.vocabSize).toBe(64);
+  });
+
   test('a truncated file and bytes that belong to nothing are refused', () => {
     using folder = new ModelFolder().weights();
     const file = join(folder.dir, 'model.safetensors');

@@ -12,6 +12,7 @@ import { checkTensors } from './check-tensors.ts';
 import { digestFiles } from './digest.ts';
 import { emulatorFile, readEmulatorInfo } from './emulator-info.ts';
 import { readJsonObject } from './read-json.ts';
+import { refuseQuantizedConfig, refuseQuantizedTensors } from './refuse-quantized.ts';
 import { readWeightFiles } from './weight-files.ts';
 
 export const openModel = (path: string): ModelDirectory => {
@@ -19,17 +20,13 @@ export const openModel = (path: string): ModelDirectory => {
   checkDirectory(dir, path);
   const raw = readJsonObject(join(dir, 'config.json'));
   const architecture = architectureOf(raw['model_type']);
-  if (raw['quantization_config'] != null)
-    throw new EmlocError('UNIMPLEMENTED', 'QUANTIZED_MODEL', 'the checkpoint is quantized', {
-      field: 'quantization_config',
-      value: String((raw['quantization_config'] as { quant_method?: unknown }).quant_method ?? 'unknown'),
-      mend: 'convert to bf16 first',
-    });
+  refuseQuantizedConfig(raw);
   const hinted = architecture.parseConfig(raw);
   const emulator = existsSync(join(dir, emulatorFile)) ? readEmulatorInfo(dir) : undefined;
   const linears = linearsByModule({ config: hinted, architecture });
   const expected = architecture.expectedTensors(hinted);
   const { files, tensors: stored } = readWeightFiles(dir);
+  refuseQuantizedTensors(stored);
   const tensors = canonicalNames(stored, architecture.namePrefix, isExpected(expected, linears));
   const factored = checkTensors(expected, tensors, (name) =>
     emulator === undefined ? undefined : linears.get(name.replace(/\.weight$/, '')),

@@ -113,7 +113,9 @@ function readEntry(path: string, name: string, entry: unknown, dataBegin: number
     throw new EmlocError('UNIMPLEMENTED', 'UNSUPPORTED_DTYPE', `${name} in ${path} has dtype ${dtypeName}`, {
       field: name,
       value: dtypeName,
-      mend: `convert it to one of ${Object.values(safetensorsName).join(', ')}`,
+      mend: /^F[468](_|$)/.test(dtypeName)
+        ? 'the weights are quantized: convert to bf16 first'
+        : `convert it to one of ${Object.values(safetensorsName).join(', ')}`,
     });
   }
   if (!isCountArray(shape))
