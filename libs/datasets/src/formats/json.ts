@@ -1,7 +1,7 @@
 /**
  * JSON: a list of objects, cut into its elements as they come, so that a list of any length can be read (JSON.parse
- * needs the whole of it, and parsers of events take ten times as long). Also one object that holds the list, or is the
- * one row; that is read whole.
+ * needs the whole of it) and each row's line is known. Also one object that holds the list, or is the one row; that is
+ * read whole.
  */
 import { fileError, rowError } from '../rows.ts';
 import { isObject, parseObject } from './json-lines.ts';

@@ -83,8 +83,13 @@ test('columns of other names are taken for ours, and nothing else is looked at',
     kind: 'messages',
     messages: [{ role: 'user', content: 'hi' }],
   });
-  expect(() => parse({ Question: 'q' }, { prompt: 'question' })).toThrow(
-    expect.objectContaining({ reason: 'UNKNOWN_COLUMN', mend: 'did you mean Question?' }),
+  for (const typed of ['question', 'Qestion', 'Quesstion', 'Qusetion', 'Questlon']) {
+    expect(() => parse({ Question: 'q', id: 1 }, { prompt: typed })).toThrow(
+      expect.objectContaining({ reason: 'UNKNOWN_COLUMN', mend: 'did you mean Question?' }),
+    );
+  }
+  expect(() => parse({ Question: 'q', id: 1 }, { prompt: 'query' })).toThrow(
+    expect.objectContaining({ mend: 'give --prompt-column one of them' }),
   );
 });
 
