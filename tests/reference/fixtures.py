@@ -1,5 +1,5 @@
 """The golden fixtures: a tiny random model each. Every entry says what is odd about its model; make_golden.py does the rest."""
-from transformers import Gemma3TextConfig, GPT2Config, LlamaConfig, MistralConfig, Phi3Config, Qwen2Config, Qwen3Config, Qwen3MoeConfig
+from transformers import Gemma3TextConfig, GPT2Config, LlamaConfig, MistralConfig, MixtralConfig, Phi3Config, Qwen2Config, Qwen3Config, Qwen3MoeConfig
 
 ATT, L = r"self_attn\.[qkvo]_proj", r"model\.layers\.\d+\."
 ALL6 = ["gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
@@ -61,4 +61,8 @@ FIX = {
         seed=88, r=2, alpha=4, targets=ALL7, calib=[33, 40, 41, 36, 38, 47, 39, 48], compress={L + ".*": 0.5}, starve=(2, 3),
         config=Qwen3MoeConfig(head_dim=8, tie_word_embeddings=False, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=24, norm_topk_prob=True,
                               decoder_sparse_step=1, mlp_only_layers=[0], rope_parameters=THETA(1000000.0), rms_norm_eps=1e-6, **dict(SMALL, num_hidden_layers=3))),
+    "tiny-mixtral": dict(                            # w1, w3, w2 and block_sparse_moe in the checkpoint; a window
+        seed=99, r=2, alpha=4, targets=["q_proj", "v_proj", "w1", "w2", "w3"], calib=[33, 40, 41, 36, 38, 47, 39, 48], compress={L + ".*": 0.5},
+        config=MixtralConfig(tie_word_embeddings=False, num_local_experts=3, num_experts_per_tok=2, sliding_window=11, rope_parameters=THETA(1000000.0), rms_norm_eps=1e-5,
+                             **dict(SMALL, intermediate_size=24))),
 }

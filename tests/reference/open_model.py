@@ -16,17 +16,22 @@ def load(path, dtype, name):
 
 
 # ---------------------------------------------------------------- experts
+NAMES = {"MixtralExperts": ("w1", "w3", "w2")}
+
+
 class Expert(nn.Module):
-    def __init__(self, gate, up, down, act):
+    def __init__(self, gate, up, down, act, names):
         super().__init__()
-        for name, w in (("gate_proj", gate), ("up_proj", up), ("down_proj", down)):
+        self.names = names
+        for name, w in zip(names, (gate, up, down)):
             lin = nn.Linear(w.shape[1], w.shape[0], bias=False, device="meta")
             lin.weight = nn.Parameter(w.detach().clone(), requires_grad=False)
             setattr(self, name, lin)
         self.act = act
 
     def forward(self, x):
-        return self.down_proj(self.act(self.gate_proj(x)) * self.up_proj(x))
+        gate, up, down = (getattr(self, n) for n in self.names)
+        return down(self.act(gate(x)) * up(x))
 
 
 class Experts(nn.ModuleList):
@@ -36,7 +41,8 @@ class Experts(nn.ModuleList):
     """
     def __init__(self, fused):
         halves = [w.chunk(2, 0) for w in fused.gate_up_proj]
-        super().__init__(Expert(g, u, d, fused.act_fn) for (g, u), d in zip(halves, fused.down_proj))
+        names = NAMES.get(type(fused).__name__, ("gate_proj", "up_proj", "down_proj"))
+        super().__init__(Expert(g, u, d, fused.act_fn, names) for (g, u), d in zip(halves, fused.down_proj))
 
     def forward(self, x, chosen, weights):
         out = torch.zeros_like(x)
@@ -52,6 +58,10 @@ def split_experts(model):
         if type(getattr(m, "experts", None)).__name__.endswith("Experts") and not isinstance(m.experts, Experts):
             m.experts = Experts(m.experts)
             model.config.model_type = "split_experts"    # so that peft does not turn the names of experts into those of fused parameters
+    for m in model.modules():
+        if type(m).__name__ == "MixtralDecoderLayer" and "mlp" in m._modules:
+            m.block_sparse_moe = m._modules.pop("mlp")   # its name in checkpoints
+            m.__dict__["mlp"] = m.block_sparse_moe       # which the layer calls
 
 
 # ---------------------------------------------------------------- honest float64

@@ -6,6 +6,7 @@ import { gemma3 } from './gemma3/index.ts';
 import { gpt2 } from './gpt2/index.ts';
 import { llama } from './llama/index.ts';
 import { mistral } from './mistral/index.ts';
+import { mixtral } from './mixtral/index.ts';
 import { phi3 } from './phi3/index.ts';
 import { qwen2 } from './qwen2/index.ts';
 import { qwen3 } from './qwen3/index.ts';
@@ -16,6 +17,7 @@ export const architectures: readonly Architecture[] = [
   defineArchitecture(gpt2),
   defineArchitecture(llama),
   defineArchitecture(mistral),
+  defineArchitecture(mixtral),
   defineArchitecture(phi3),
   defineArchitecture(qwen2),
   defineArchitecture(qwen3),

@@ -1,0 +1,86 @@
+/** config.json of Mixtral, and the tensors it promises. */
+import { z } from 'zod';
+import type { LinearSpec, ModelConfig, RopeConfig, TensorSpec } from '../../types.ts';
+import { baseConfig, baseShape, checkActivation } from '../base-config.ts';
+import { badConfig, parseFields, positiveInt } from '../config-fields.ts';
+import { attentionLinears, decoderTensors, linearSpec } from '../decoder-names.ts';
+import { longestRow, parseRope, ropeShape } from '../rope-config.ts';
+
+export interface MixtralConfig extends ModelConfig {
+  /** Of one expert. */
+  readonly intermediateSize: number;
+  readonly numExperts: number;
+  readonly expertsPerToken: number;
+  readonly rmsNormEps: number;
+  readonly rope: RopeConfig;
+  readonly window: number | undefined;
+}
+
+const schema = z.looseObject({
+  model_type: z.literal('mixtral'),
+  ...baseShape,
+  intermediate_size: positiveInt,
+  num_local_experts: positiveInt.nullish(),
+  num_experts_per_tok: positiveInt.nullish(),
+  rms_norm_eps: z.number().nonnegative().nullish(),
+  hidden_act: z.string().nullish(),
+  sliding_window: positiveInt.nullish(),
+  ...ropeShape,
+});
+
+export const parseMixtralConfig = (json: Readonly<Record<string, unknown>>): MixtralConfig => {
+  const raw = parseFields(schema, json);
+  const base = baseConfig('mixtral', raw.model_type, raw, json, {
+    numKeyValueHeads: 8,
+    maxPositionEmbeddings: 131072,
+    tieWordEmbeddings: false,
+  });
+  checkActivation(raw.hidden_act, ['silu', 'swish']);
+  const numExperts = raw.num_local_experts ?? 8;
+  const expertsPerToken = raw.num_experts_per_tok ?? 2;
+  if (expertsPerToken > numExperts)
+    throw badConfig(
+      'num_experts_per_tok',
+      expertsPerToken,
+      `a token cannot go to ${expertsPerToken} of ${numExperts} experts`,
+      'correct config.json',
+    );
+  const rope = parseRope(raw, base);
+  return {
+    ...base,
+    maxPositionEmbeddings: longestRow(base.maxPositionEmbeddings, rope),
+    intermediateSize: raw.intermediate_size,
+    numExperts,
+    expertsPerToken,
+    rmsNormEps: raw.rms_norm_eps ?? 1e-5,
+    rope,
+    window: raw.sliding_window ?? undefined,
+  };
+};
+
+export const ROUTER = 'block_sparse_moe.gate.weight';
+export const expertLinears = (expert: number) => ({
+  gate: `block_sparse_moe.experts.${expert}.w1`,
+  up: `block_sparse_moe.experts.${expert}.w3`,
+  down: `block_sparse_moe.experts.${expert}.w2`,
+});
+
+/** In order of use; experts by number. */
+export const mixtralLinears = (c: MixtralConfig): readonly LinearSpec[] => [
+  ...attentionLinears(c, { qkv: false, o: false }),
+  ...Array.from({ length: c.numExperts }, (_, expert) => expertLinears(expert)).flatMap(
+    ({ gate, up, down }) =>
+      [
+        linearSpec(gate, c.hiddenSize, c.intermediateSize, false, gate),
+        linearSpec(up, c.hiddenSize, c.intermediateSize, false, gate),
+        linearSpec(down, c.intermediateSize, c.hiddenSize, false),
+      ].map((spec): LinearSpec => ({ ...spec, routed: true })),
+  ),
+];
+
+export const mixtralTensors = (c: MixtralConfig): readonly TensorSpec[] =>
+  decoderTensors(c, () => mixtralLinears(c), [
+    { name: 'input_layernorm.weight', shape: [c.hiddenSize] },
+    { name: 'post_attention_layernorm.weight', shape: [c.hiddenSize] },
+    { name: ROUTER, shape: [c.numExperts, c.hiddenSize] },
+  ]);
