@@ -41,7 +41,11 @@ export const prepareBatch = (
 ): Batch => {
   rows.forEach((row, i) => checkRow(config, row, i));
   const common =
-    sharePrefix && haveOneRegime({ architecture, config }, rows)
+    sharePrefix &&
+    areTurnedAlike(
+      { architecture, config },
+      rows.map(({ inputIds }) => inputIds.length),
+    )
       ? sharedPrefix(rows.map(({ inputIds }) => inputIds))
       : 0;
   const prefix = padRows ? common - (common % LENGTH_STEP) : common;
@@ -79,12 +83,14 @@ export const prepareBatch = (
   );
 };
 
-/** Are the rows' tokens turned alike? Else what they begin with is not the same to the model. */
-const haveOneRegime = ({ architecture, config }: ModelOf, rows: readonly TokenRow[]): boolean =>
-  architecture.attentionKinds(config).every(({ rope }) => {
-    if (rope === undefined) return true;
-    return new Set(rows.map(({ inputIds }) => ropeRegime(rope, inputIds.length))).size <= 1;
-  });
+/** Are tokens of sequences of these lengths turned alike? Else what they begin with is not the same to the model. */
+export const areTurnedAlike = ({ architecture, config }: ModelOf, lengths: readonly number[]): boolean =>
+  architecture
+    .attentionKinds(config)
+    .every(
+      ({ rope }) =>
+        rope === undefined || new Set(lengths.map((tokens) => ropeRegime(rope, tokens))).size <= 1,
+    );
 
 /** Any token of the vocabulary. */
 const PADDING = 0;

@@ -1,4 +1,5 @@
 import { liveTensors, startEngine } from '@emloc/engine';
+import { dirname, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { greedyContinue, openModel, openWeights, plainLinears, scoreContinuations } from './index.ts';
 import { forwardPass } from './model-pass.ts';
@@ -45,6 +46,27 @@ test('all continuations in one pass score as passes of their own do', async () =
   const scores = await scoreContinuations(source, plain, rows);
   expect(liveTensors().count).toBeLessThanOrEqual(before + 40); // the source's own mapped tensors
   for (const [i, { promptIds, continuations }] of rows.entries())
+    for (const [k, continuation] of continuations.entries())
+      expect(scores[i]![k]).toBeCloseTo(await separately(source, promptIds, continuation), 12);
+  source.close();
+});
+
+test('prompts that begin alike but are turned otherwise, being longer, score as alone', async () => {
+  const source = openWeights(openModel(join(dirname(tinyLlama), 'tiny-phi3')), {
+    mode: 'resident',
+    computeDtype: 'f64',
+  });
+  const tokens = Array.from({ length: 70 }, (_, i) => 3 + ((7 * i) % 90));
+  // Its longrope has other factors for more than 64 tokens.
+  const some = [30, 62, 64, 70].map((length) => ({
+    promptIds: tokens.slice(0, length),
+    continuations: [
+      [5, 6],
+      [8, 9],
+    ],
+  }));
+  const scores = await scoreContinuations(source, plain, some);
+  for (const [i, { promptIds, continuations }] of some.entries())
     for (const [k, continuation] of continuations.entries())
       expect(scores[i]![k]).toBeCloseTo(await separately(source, promptIds, continuation), 12);
   source.close();

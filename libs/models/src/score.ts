@@ -17,7 +17,7 @@ import {
 } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { makeBatchContext, type SequenceLayout } from './batch-context.ts';
-import { batchOf, sharedPrefix } from './batch.ts';
+import { areTurnedAlike, batchOf, sharedPrefix } from './batch.ts';
 import { groupsUpTo } from './groups.ts';
 import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
 import { forwardPass, type PassOptions } from './model-pass.ts';
@@ -65,7 +65,7 @@ interface TokenTree {
   /** Tokens of the prompt, which `ids` begins with. */
   readonly prompt: number;
   readonly ids: readonly number[];
-  readonly layout: SequenceLayout;
+  readonly layout: SequenceLayout & { readonly length: number };
   /** By continuation: rows (within this tree) and the tokens they predict. */
   readonly pairs: readonly (readonly Pair[])[];
 }
@@ -103,7 +103,9 @@ export const tokenTree = ({ promptIds, continuations }: Choices, index: number):
   });
   const visible = (query: number, key: number): boolean =>
     key < prompt ? key <= query : query >= prompt && ancestors[query - prompt]!.has(key);
-  return { prompt, ids, layout: { tokens: ids.length, positions, visible }, pairs };
+  // Where the length of a sequence turns its tokens, a tree goes by its longest continuation.
+  const length = prompt + Math.max(...continuations.map((tokens) => tokens.length));
+  return { prompt, ids, layout: { tokens: ids.length, positions, visible, length }, pairs };
 };
 
 const checkTree = ({ config }: WeightSource, { ids, layout, pairs }: TokenTree, index: number): void => {
@@ -131,8 +133,12 @@ interface TreePack {
 }
 
 const treePack = (source: WeightSource, trees: readonly TokenTree[]): TreePack => {
-  const prefix = sharedPrefix(trees.map(({ ids, prompt }) => ids.slice(0, prompt)));
-  const layouts = trees.map(({ layout: { tokens, positions, visible } }): SequenceLayout => ({
+  const lengths = trees.map(({ layout }) => layout.length);
+  const prefix = areTurnedAlike(source, lengths)
+    ? sharedPrefix(trees.map(({ ids, prompt }) => ids.slice(0, prompt)))
+    : 0;
+  const layouts = trees.map(({ layout: { tokens, positions, visible, length } }): SequenceLayout => ({
+    length,
     tokens: tokens - prefix,
     positions: positions?.slice(prefix),
     visible: (query, key) => visible!(query + prefix, key + prefix),
