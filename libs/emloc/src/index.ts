@@ -28,6 +28,8 @@ export * from './lora/open-adapter.ts';
 export * from './lora/save-adapter.ts';
 export * from './lora/adapter-agreement.ts';
 export * from './lora/peft-format.ts';
+export * from './lora/peft-scaling.ts';
+export * from './lora/other-base.ts';
 export * from './optimizer/schedule.ts';
 export * from './optimizer/adamw.ts';
 export * from './optimizer/clip.ts';

@@ -1,6 +1,7 @@
 /** The adapter that a training begins with, and what is known about where it comes from. */
 import {
   assertAdapterAgrees,
+  assertTrainable,
   decoderLinears,
   LoraAdapter,
   loadAdapter,
@@ -27,6 +28,7 @@ export function checkAdapter(
     return options;
   }
   const adapter = openAdapter(adapterInit);
+  assertTrainable(adapter);
   const { r, loraAlpha, loraDropout, targetModules } = adapter.settings;
   if (!request.givesLora) {
     const targets = typeof targetModules === 'string' ? targetModules : [...targetModules];

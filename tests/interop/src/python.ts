@@ -2,8 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const script = fileURLToPath(new URL('./logits.py', import.meta.url));
-
 export const python = findPython();
 
 /** Why the tests that need it are left out. */
@@ -25,19 +23,45 @@ export interface Figures {
   readonly loss: number;
 }
 
+export interface Asked {
+  readonly model: string;
+  readonly adapter?: string;
+  readonly probe: readonly number[];
+  readonly data: string;
+}
+
 /** What transformers (and PEFT, where an adapter is given) make of the probe and of a data file. */
+export const figuresOf = (asked: readonly Asked[]): Figures[] =>
+  JSON.parse(runScript('logits.py', asked).trim().split('\n').at(-1) ?? '') as Figures[];
+
 export function figures(
   model: string,
   adapter: string | undefined,
   probe: readonly number[],
   data: string,
 ): Figures {
-  const input = JSON.stringify({ model, adapter, probe, data });
+  return figuresOf([{ model, adapter, probe, data }])[0] as Figures;
+}
+
+export interface AdapterToMake {
+  readonly model: string;
+  readonly out: string;
+  /** LoraConfig's. */
+  readonly settings: object;
+}
+
+/** Adapters of PEFT's own making, with random factors. */
+export const makeAdapters = (adapters: readonly AdapterToMake[]): string =>
+  runScript('make_adapters.py', adapters);
+
+/** What it prints. */
+function runScript(name: string, input: unknown): string {
+  const script = fileURLToPath(new URL(name, import.meta.url));
   const { status, stdout, stderr } = spawnSync(python ?? '', [script], {
-    input,
+    input: JSON.stringify(input),
     encoding: 'utf8',
     maxBuffer: 1e8,
   });
   if (status !== 0) throw new Error(stderr);
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Figures;
+  return stdout;
 }

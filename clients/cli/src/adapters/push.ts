@@ -22,7 +22,7 @@ export async function pushAdapter(
   options: PushOptions,
 ): Promise<void> {
   const repo = checkRepository(typed);
-  const adapter = await checkAdapter('<dir>', dir, undefined);
+  const adapter = await checkAdapter('<dir>', dir, undefined, output);
   const baseModel = checkBase(adapter, options.baseModel);
   const report = await reportOf(dir, options.report);
   const card = adapterCard({ ...options, adapter, baseModel, repo, report });

@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { parseChoices, readChoices, type Choice } from '@emloc/datasets';
 import {
   adaptedLinears,
+  otherBase,
   openAdapter,
   type AdapterDirectory,
   decoderLinears,
@@ -17,7 +18,8 @@ import {
   type TargetModules,
 } from '@emloc/emloc';
 import { EmlocError } from '@emloc/errors';
-import { openModel, type ModelDirectory } from '@emloc/models';
+import { modelName, openModel, type ModelDirectory } from '@emloc/models';
+import type { Output } from '../output/output.ts';
 import { UsageError } from '../usage-error.ts';
 import { underOption } from './under-option.ts';
 
@@ -52,11 +54,15 @@ export async function checkModel(
   return model;
 }
 
-/** A PEFT adapter directory, its factors of the model's shapes where the model is at hand. */
+/**
+ * A PEFT adapter directory, its factors of the model's shapes where the model is at hand. One that names another base
+ * model than this is called gets a warning: directories are renamed, so names prove nothing.
+ */
 export async function checkAdapter(
   option: string,
   typed: string,
   model: ModelDirectory | undefined,
+  output: Output,
 ): Promise<AdapterDirectory> {
   return underOption({ option, value: typed, name: 'adapter' }, () => {
     if (!existsSync(typed)) {
@@ -65,7 +71,13 @@ export async function checkAdapter(
       });
     }
     const adapter = openAdapter(typed);
-    if (model !== undefined) adaptedLinears(adapter, decoderLinears(model));
+    if (model === undefined) return adapter;
+    adaptedLinears(adapter, decoderLinears(model));
+    const base = otherBase(adapter, model);
+    if (base !== undefined)
+      output.warn(
+        `${option} ${typed} was made for ${base}, its base_model_name_or_path; this model is ${modelName(model.dir)}`,
+      );
     return adapter;
   });
 }

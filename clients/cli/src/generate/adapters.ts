@@ -24,7 +24,7 @@ export async function readAdapters(
     const split = existsSync(each) ? null : /^([^=/\\]+)=(.+)$/.exec(each);
     const named = split?.[2] ?? each;
     const path = (await fromHub(context, { adapter: named })).adapter;
-    await checkAdapter('--adapter', path, model);
+    await checkAdapter('--adapter', path, model, context.output);
     const name = split?.[1] ?? basename(resolve(named));
     if (name === noAdapter || found.some((other) => other.name === name))
       throw new UsageError(

@@ -31,7 +31,7 @@ export async function correct(context: CommandContext, typed: CorrectOptions): P
   const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
   const emulator = await checkModel('--emulator', options.emulator, options.server);
-  checkUncorrected(options.adapter, await checkAdapter('--adapter', options.adapter, model));
+  checkUncorrected(options.adapter, await checkAdapter('--adapter', options.adapter, model, context.output));
   await checkSameOriginal(options, model, emulator);
   const heldOut = await checkOptionalData('--eval-data', options.evalData, model, options, 'some');
   await runStage(context, {

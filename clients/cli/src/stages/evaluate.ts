@@ -19,7 +19,7 @@ export async function evaluate(context: CommandContext, typed: EvaluateOptions):
   const options = await fromHub(context, typed);
   const { adapter } = options;
   const weights = await checkWeights(options);
-  if (adapter !== undefined) await checkAdapter('--adapter', adapter, weights.directory);
+  if (adapter !== undefined) await checkAdapter('--adapter', adapter, weights.directory, context.output);
   const choices = options.choices === undefined ? [] : await checkChoices(options.choices);
   const look = choices.length === 0 ? undefined : fits(choices, options.limit);
   const data = await checkData('--data', options.data, weights.directory, options, 'some', look);

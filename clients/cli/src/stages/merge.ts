@@ -13,7 +13,7 @@ export async function merge(context: CommandContext, typed: MergeOptions): Promi
   const place = checkOutput(typed.output, { kind: 'directory', overwrite: typed.overwrite });
   const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
-  await checkAdapter('--adapter', options.adapter, model);
+  await checkAdapter('--adapter', options.adapter, model, context.output);
   await runStage(context, {
     service: 'correction',
     kind: 'merge',

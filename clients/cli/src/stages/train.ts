@@ -33,7 +33,7 @@ export async function train(
       ? undefined
       : checkOutput(typed.log, { kind: 'file', overwrite: typed.overwrite, option: '--log' });
   const options = await fromHub(context, typed);
-  const request = await checkedRequest(options, isTyped);
+  const request = await checkedRequest(context, options, isTyped);
   const paused = options.resume ? recallRun(context.home, place.path) : undefined;
   if (options.resume && paused === undefined) throw nothingToResume(options.output);
   if (options.server === undefined) await prepareRuntime(context.output);
@@ -99,6 +99,7 @@ export async function train(
 
 /** Everything that was typed, looked at; the request is made when the mesh is there to take its files. */
 async function checkedRequest(
+  context: CommandContext,
   options: TrainOptions,
   isTyped: (option: string) => boolean,
 ): Promise<(operationId: string, files: Files) => Promise<StartTrainingRequest>> {
@@ -107,7 +108,7 @@ async function checkedRequest(
   const weights = await checkWeights(options);
   const data = await checkData('--data', options.data, weights.directory, options, 'every');
   const heldOut = await checkOptionalData('--eval-data', evalData, weights.directory, options, 'some');
-  const lora = await checkLora(options, weights.directory, isTyped);
+  const lora = await checkLora(context.output, options, weights.directory, isTyped);
   return async (operationId, files) => ({
     operationId,
     ...(await weights.source(files)),

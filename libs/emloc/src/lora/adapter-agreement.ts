@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { EmlocError } from '@emloc/errors';
 import type { DecoderLinear } from '../decoder-linears.ts';
-import type { AdapterDirectory } from './open-adapter.ts';
+import { isUniform, type AdapterDirectory } from './open-adapter.ts';
 import { selectTargets } from './target-modules.ts';
 
 export interface AdapterWishes {
@@ -11,12 +11,29 @@ export interface AdapterWishes {
   readonly targetModules: string | readonly string[];
 }
 
+/** Refuses an adapter whose modules differ in rank or scale: it can be used, corrected and merged, but not trained on. */
+export function assertTrainable(adapter: AdapterDirectory): void {
+  if (isUniform(adapter)) return;
+  const { rankPattern } = adapter.settings.scaling;
+  throw new EmlocError(
+    'INVALID_ARGUMENT',
+    'UNSUPPORTED_ADAPTER',
+    'an adapter whose linears differ in rank or alpha cannot be trained on',
+    {
+      field: Object.keys(rankPattern).length > 0 ? 'rank_pattern' : 'alpha_pattern',
+      value: basename(adapter.dir),
+      mend: 'start from an adapter with one rank and alpha, or from none',
+    },
+  );
+}
+
 /** Refuses an adapter to start from that has another rank, alpha or other modules than the run is to train. */
 export function assertAdapterAgrees(
   adapter: AdapterDirectory,
   linears: readonly DecoderLinear[],
   { loraR, loraAlpha, targetModules }: AdapterWishes,
 ): void {
+  assertTrainable(adapter);
   const wanted = new Set(selectTargets(linears, targetModules).map(({ module }) => module));
   const has = new Set(adapter.modules.map(({ module }) => module));
   const missing = [...wanted].find((module) => !has.has(module));

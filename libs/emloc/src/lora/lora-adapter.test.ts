@@ -74,9 +74,10 @@ test('the configuration is field for field the one that PEFT writes', () => {
 
 test.each([
   [{ use_dora: true }, 'use_dora'],
-  [{ use_rslora: true }, 'use_rslora'],
   [{ bias: 'all' }, 'bias'],
-  [{ rank_pattern: { q_proj: 2 } }, 'rank_pattern'],
+  [{ rank_pattern: { q_proj: 0 } }, 'rank_pattern.q_proj'],
+  [{ alpha_pattern: ['q_proj'] }, 'alpha_pattern'],
+  [{ target_parameters: ['mlp.experts'] }, 'target_parameters'],
   [{ modules_to_save: ['lm_head'] }, 'modules_to_save'],
   [{ peft_type: 'IA3' }, 'peft_type'],
   [{ r: 0 }, 'r'],

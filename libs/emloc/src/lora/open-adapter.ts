@@ -12,14 +12,15 @@ import type { DecoderLinear } from '../decoder-linears.ts';
 import type { AdapterHistory } from './adapter-history.ts';
 import { LoraAdapter } from './lora-adapter.ts';
 import { loraLayout } from './lora-layout.ts';
-import { adapterFiles, keyA, keyB, parsePeftConfig, type PeftSettings } from './peft-format.ts';
+import { adapterFiles, keyA, keyB, parsePeftConfig, type ReadPeftSettings } from './peft-format.ts';
+import { scalingOf } from './peft-scaling.ts';
 
 const { config: configName, weights: weightsName } = adapterFiles;
 
 /** An adapter directory, validated from its headers alone (no TensorFlow). */
 export interface AdapterDirectory {
   readonly dir: string;
-  readonly settings: PeftSettings;
+  readonly settings: ReadPeftSettings;
   readonly history: AdapterHistory;
   readonly modules: readonly { readonly module: string; readonly a: string; readonly b: string }[];
   readonly file: SafetensorsFile;
@@ -43,7 +44,8 @@ export function openAdapter(dir: string): AdapterDirectory {
     });
   }
   const file = readSafetensorsHeader(path);
-  return { dir, settings, history: readHistory(file), modules: pairs(file), file };
+  const modules = pairs(file);
+  return { dir, settings: asOne(settings, modules), history: readHistory(file), modules, file };
 }
 
 /** Checks that `adapter` fits these linears: known modules, the right shapes; gives the adapted ones in their order. */
@@ -52,8 +54,8 @@ export function adaptedLinears(
   linears: readonly DecoderLinear[],
 ): DecoderLinear[] {
   const byName = new Map(linears.map((linear) => [linear.module, linear]));
-  const { r } = adapter.settings;
   for (const { module, a, b } of adapter.modules) {
+    const { r } = scalingOf(adapter.settings.scaling, module);
     const linear = byName.get(module);
     if (linear === undefined) {
       throw new EmlocError('INVALID_ARGUMENT', 'ADAPTER_MISMATCH', `the model has no linear ${module}`, {
@@ -75,12 +77,20 @@ export function loadAdapter(
   linears: readonly DecoderLinear[],
   dtype: 'f32' | 'f64' = 'f32',
 ): LoraAdapter {
-  const { r, loraAlpha, loraDropout, targetModules } = adapter.settings;
+  const { r, loraAlpha, loraDropout, targetModules, scaling } = adapter.settings;
   const layout = loraLayout(adaptedLinears(adapter, linears), r);
   const values = new Float32Array(layout.size);
   for (const { module, aOffset, bOffset } of layout.modules) {
+    const own = scalingOf(scaling, module);
+    // Rows that are missing up to the common rank are zeros, and so are the columns of B that they meet.
     values.set(readFloats(adapter.file, keyA(module)), aOffset);
-    values.set(readFloats(adapter.file, keyB(module)), bOffset);
+    const b = readFloats(adapter.file, keyB(module));
+    const stronger = own.scale / (loraAlpha / r);
+    if (own.r === r && Math.abs(stronger - 1) < 1e-12) values.set(b, bOffset);
+    else
+      b.forEach((x, i) => {
+        values[bOffset + Math.floor(i / own.r) * r + (i % own.r)] = x * stronger;
+      });
   }
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad !== -1) {
@@ -92,6 +102,28 @@ export function loadAdapter(
   }
   return LoraAdapter.fromValues({ r, loraAlpha, loraDropout, targetModules }, layout, values, dtype);
 }
+
+/**
+ * One rank and one α for all modules, as an adapter has them here: the largest rank, and the α that gives `lora_alpha`'s
+ * scale with it; what a module has otherwise goes into its B when the factors are loaded. The function is the same.
+ */
+function asOne(settings: ReadPeftSettings, modules: AdapterDirectory['modules']): ReadPeftSettings {
+  const names = modules.map(({ module }) => module);
+  const r = Math.max(...names.map((module) => scalingOf(settings.scaling, module).r));
+  return {
+    ...settings,
+    r,
+    loraAlpha: r === settings.r ? settings.loraAlpha : (settings.loraAlpha / settings.r) * r,
+    targetModules: settings.inSomeLayers ? names : settings.targetModules,
+  };
+}
+
+/** Has the adapter one rank and one scale throughout, as one that is trained here? */
+export const isUniform = ({ settings, modules }: AdapterDirectory): boolean =>
+  modules.every(({ module }) => {
+    const { r, scale } = scalingOf(settings.scaling, module);
+    return r === settings.r && Math.abs(scale / (settings.loraAlpha / settings.r) - 1) < 1e-12;
+  });
 
 function pairs(file: SafetensorsFile): AdapterDirectory['modules'] {
   const modules = new Set<string>();

@@ -1,6 +1,7 @@
 /** PEFT's adapter format: names of files and tensors, and `adapter_config.json` as PEFT 0.21 writes and reads it. */
 import { EmlocError } from '@emloc/errors';
 import { z } from 'zod';
+import type { PeftScaling } from './peft-scaling.ts';
 
 export const adapterFiles = { config: 'adapter_config.json', weights: 'adapter_model.safetensors' } as const;
 
@@ -16,6 +17,13 @@ export interface PeftSettings {
   readonly baseModel: string;
   /** Do the checkpoint's linears lie as in × out (GPT-2)? PEFT transposes what it merges then (false). */
   readonly fanInFanOut?: boolean;
+}
+
+/** What was read: `r` and `loraAlpha` are those of plain LoRA with the same scale α / r. */
+export interface ReadPeftSettings extends PeftSettings {
+  readonly scaling: PeftScaling;
+  /** The targets alone do not say which modules are adapted: layers are chosen, or modules excluded. */
+  readonly inSomeLayers: boolean;
 }
 
 /** All fields that PEFT writes, with its defaults, sorted as it sorts them. */
@@ -72,34 +80,53 @@ const readSchema = z.looseObject({
   lora_dropout: z.number().min(0).lt(1).default(0),
   target_modules: z.union([z.string(), z.array(z.string())], { error: 'target_modules must be given' }),
   base_model_name_or_path: z.string().nullish(),
+  rank_pattern: z
+    .record(z.string(), z.int().min(1), 'rank_pattern must map modules to whole numbers of 1 or more')
+    .nullish(),
+  alpha_pattern: z
+    .record(z.string(), z.number().gt(0), 'alpha_pattern must map modules to numbers above 0')
+    .nullish(),
+  use_rslora: z.boolean('use_rslora must be true or false').nullish(),
+  layers_to_transform: z.unknown(),
+  exclude_modules: z.unknown(),
 });
 
+const useMerged = 'merge it into its base with PEFT (merge_and_unload), and use the merged model';
+const trainPlain = 'train the adapter without it';
+
+interface Refused {
+  readonly field: string;
+  /** Is the value as plain LoRA has it? */
+  readonly plain: (value: unknown) => boolean;
+  readonly mend: string;
+}
+
+const isOff = (value: unknown): boolean => value === false;
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+
 /**
- * What would change the adapter's meaning if it were passed over; `plain` says when it is as we need it. `fan_in_fan_out`
- * would not: A and B are the same, and the checkpoint tells how its weights lie.
+ * What would change the adapter's meaning if it were passed over. `fan_in_fan_out` would not: A and B are the same, and
+ * the checkpoint tells how its weights lie; nor would `layers_to_transform`: the file says which layers have factors.
  */
-const refused: readonly { field: string; plain: (value: unknown) => boolean }[] = [
-  { field: 'bias', plain: (value) => value === 'none' },
-  ...['use_dora', 'use_rslora', 'use_qalora', 'lora_bias'].map((field) => ({
+const refused: readonly Refused[] = [
+  { field: 'bias', plain: (value) => value === 'none', mend: useMerged },
+  ...['use_dora', 'use_qalora', 'use_bdlora', 'lora_bias'].map((field) => ({
     field,
-    plain: (value: unknown) => value === false,
+    plain: isOff,
+    mend: useMerged,
   })),
-  ...['rank_pattern', 'alpha_pattern'].map((field) => ({
-    field,
-    plain: (value: unknown) => typeof value === 'object' && Object.keys(value ?? {}).length === 0,
-  })),
-  ...[
-    'modules_to_save',
-    'target_parameters',
-    'trainable_token_indices',
-    'layer_replication',
-    'alora_invocation_tokens',
-    'use_bdlora',
-  ].map((field) => ({ field, plain: (value: unknown) => Array.isArray(value) && value.length === 0 })),
+  ...['modules_to_save', 'target_parameters', 'trainable_token_indices', 'layer_replication'].map(
+    (field) => ({
+      field,
+      plain: isEmpty,
+      mend: field === 'modules_to_save' ? useMerged : trainPlain,
+    }),
+  ),
+  { field: 'alora_invocation_tokens', plain: isEmpty, mend: trainPlain },
 ];
 
 /** Reads a parsed `adapter_config.json`; refuses what plain LoRA on linears cannot express. */
-export function parsePeftConfig(raw: unknown, file: string): PeftSettings {
+export function parsePeftConfig(raw: unknown, file: string): ReadPeftSettings {
   const parsed = readSchema.safeParse(raw);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -109,7 +136,7 @@ export function parsePeftConfig(raw: unknown, file: string): PeftSettings {
       cause: parsed.error,
     });
   }
-  for (const { field, plain } of refused) {
+  for (const { field, plain, mend } of refused) {
     const value = parsed.data[field];
     if (value === undefined || value === null || plain(value)) continue;
     throw new EmlocError(
@@ -119,16 +146,25 @@ export function parsePeftConfig(raw: unknown, file: string): PeftSettings {
       {
         field,
         value: JSON.stringify(value),
-        mend: 'use plain LoRA: one rank and alpha for all linears, no bias',
+        mend,
       },
     );
   }
-  const { r, lora_alpha, lora_dropout, target_modules, base_model_name_or_path } = parsed.data;
+  const { data } = parsed;
+  const scaling = {
+    r: data.r,
+    loraAlpha: data.lora_alpha,
+    rankPattern: data.rank_pattern ?? {},
+    alphaPattern: data.alpha_pattern ?? {},
+    rslora: data.use_rslora ?? false,
+  };
   return {
-    r,
-    loraAlpha: lora_alpha,
-    loraDropout: lora_dropout,
-    targetModules: target_modules,
-    baseModel: base_model_name_or_path ?? '',
+    r: data.r,
+    loraAlpha: scaling.rslora ? data.lora_alpha * Math.sqrt(data.r) : data.lora_alpha,
+    loraDropout: data.lora_dropout,
+    targetModules: data.target_modules,
+    baseModel: data.base_model_name_or_path ?? '',
+    scaling,
+    inSomeLayers: data.layers_to_transform != null || data.exclude_modules != null,
   };
 }
