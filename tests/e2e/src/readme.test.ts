@@ -1,67 +1,83 @@
-/** The commands of the README's "Your own model and data", as they stand there, on a small model and a few steps. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** The commands of the README's section "Your own model and data", as they stand there, one after the other. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { HubServer } from '@emloc/downloads/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { repositoryRoot, Workplace } from './emloc.ts';
 import { chatml, writeTextModel } from './text-model.ts';
 
+function commandsOf(file: string, heading: string): string[][] {
+  const text = readFileSync(join(repositoryRoot, file), 'utf8');
+  const block = /```sh\n(.*?)```/s.exec(text.slice(text.indexOf(heading)))?.[1] ?? '';
+  return (
+    block
+      .split('\n')
+      .map((line) => line.replace(/\s+#.*$/, '').trim())
+      .filter((line) => line.startsWith('npx emloc '))
+      // What is short enough for a test; all else is as a reader types it.
+      .map((line) => line.replace('--max-steps 120', '--max-steps 4'))
+      .map((line) => line.split(/\s+/).slice(2))
+  );
+}
+
+const commands = commandsOf('README.md', '## Your own model and data');
+
 const work = new Workplace();
+let hub: HubServer;
 let down: () => Promise<void>;
 
 beforeAll(async () => {
-  writeTextModel(work.path('DIR'), chatml);
-  const rows = Array.from({ length: 24 }, (_, i) => ({
-    messages: [
-      { role: 'user', content: `how much is ${i}?` },
-      { role: 'assistant', content: 'abc'.slice(0, 1 + (i % 3)) },
-    ],
-  }));
+  const model = writeTextModel(work.path('DIR'), chatml);
+  const rows = Array.from({ length: 40 }, (_, i) =>
+    JSON.stringify({ prompt: `is ${i} even? `, completion: i % 2 === 0 ? 'yes' : 'no' }),
+  );
   for (const name of ['train.jsonl', 'test.jsonl'])
-    writeFileSync(work.path(name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    writeFileSync(work.path(name), rows.slice(0, name === 'train.jsonl' ? 40 : 5).join('\n'));
+  hub = await HubServer.start();
+  hub.token = 'secret';
+  hub.writable = ['ORG'];
+  const files = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+  hub.add('ORG/NAME', Object.fromEntries(files.map((name) => [name, readFileSync(join(model, name))])));
+  Object.assign(process.env, {
+    HF_ENDPOINT: hub.endpoint,
+    HF_HOME: work.path('huggingface'),
+    HF_TOKEN: hub.token,
+  });
+  for (const name of ['HF_HUB_CACHE', 'HF_HUB_OFFLINE']) delete process.env[name];
   down = await work.up();
 });
 afterAll(async () => {
   await down();
+  await hub.stop();
   await work.dispose();
 });
 
-/** What needs a hub or a terminal, and the file of tests that gives it one. */
-const elsewhere: Readonly<Record<string, string>> = {
-  'models pull': 'hub.test.ts',
-  'adapters push': 'hub.test.ts',
-  generate: 'generate.test.ts',
-};
+test('the section shows every step of the way', () => {
+  expect(commands.map(([name]) => name)).toEqual([
+    ...['doctor', 'models', 'data', 'finetune', 'evaluate', 'generate', 'merge', 'adapters'],
+  ]);
+});
 
-function commandsOf(file: string, heading: string): string[][] {
-  const text = readFileSync(join(repositoryRoot, file), 'utf8');
-  const block = /```sh\n(.*?)```/s.exec(text.slice(text.indexOf(heading)))?.[1] ?? '';
-  return block
-    .split('\n')
-    .map((line) => line.replace(/ #.*$/, '').trim())
-    .filter((line) => line.startsWith('npx emloc '))
-    .map((line) => line.replace('--max-steps 120', '--max-steps 4').split(/\s+/).slice(2));
-}
+test.each(commands.map((args) => [args.join(' '), args] as const))('emloc %s', async (_, args) => {
+  await work.succeed(...args);
+});
 
-test('each command of the README works as it is written', async () => {
-  const commands = commandsOf('README.md', '## Your own model and data');
-  expect(commands.length).toBeGreaterThan(6);
-  const ran: string[] = [];
-  for (const command of commands) {
-    const other = Object.keys(elsewhere).find((words) => command.join(' ').startsWith(words));
-    if (other !== undefined) {
-      expect(existsSync(join(import.meta.dirname, elsewhere[other]!))).toBe(true);
-      continue;
-    }
-    await work.succeed(...command);
-    ran.push(command[0]!);
-  }
-  expect(ran).toEqual(['doctor', 'data', 'finetune', 'evaluate', 'merge']);
-  expect(readdirSync(work.path('tuned')).sort()).toContain('report.json');
-  expect(readdirSync(work.path('merged'))).toContain('model.safetensors');
+test('what the section promises is there', () => {
+  for (const path of [
+    'tuned/adapter',
+    'tuned/adapter-uncorrected',
+    'tuned/report.json',
+    'merged/config.json',
+  ])
+    expect(existsSync(work.path(path)), path).toBe(true);
+  const pushed = hub.repositories.get('ORG/ADAPTER')!.files('main')!;
+  expect([...pushed.keys()]).toEqual(expect.arrayContaining(['adapter_model.safetensors', 'README.md']));
+  // The card of this very job: its report lies beside the adapter.
+  expect(pushed.get('README.md')!.content.toString()).toContain('rows of');
 });
 
 test('the command of docs/data.md shows the file', async () => {
   const [inspect] = commandsOf('docs/data.md', '# Data');
   const { stdout } = await work.succeed(...inspect!);
-  expect(stdout).toMatch(/^format +jsonl\nshape +messages\n/);
+  expect(stdout).toMatch(/^format +jsonl\nshape +prompt_completion\n/);
 });
