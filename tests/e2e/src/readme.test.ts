@@ -79,5 +79,5 @@ test('what the section promises is there', () => {
 test('the command of docs/data.md shows the file', async () => {
   const [inspect] = commandsOf('docs/data.md', '# Data');
   const { stdout } = await work.succeed(...inspect!);
-  expect(stdout).toMatch(/^format +jsonl\nshape +prompt_completion\n/);
+  expect(stdout).toMatch(/^format +jsonl\nshape +prompt-completion\n/);
 });

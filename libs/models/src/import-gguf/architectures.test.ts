@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readSafetensorsHeader, readTensorBytes } from '@emloc/tensor-stream';
 import { expect, test } from 'vitest';
+import { openModel } from '../directory/open-model.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { importGguf } from './import-gguf.ts';
 import { writeGguf, type MetadataEntry, type WrittenTensor } from './write-gguf.test-helper.ts';
@@ -106,6 +107,12 @@ test.each([
       : ['hidden_act', 'rope_parameters']),
   ];
   for (const field of same) expect(made[field], field).toEqual(config[field]);
+  // What was made can be used, and its kinds of attention are the fixture's where the file says them.
+  const { architecture, config: opened } = openModel(out);
+  const golden = openModel(join(fixtures, `tiny-${name}`));
+  expect(architecture.name).toBe(golden.architecture.name);
+  if (name !== 'gemma3')
+    expect(architecture.attentionKinds(opened)).toEqual(golden.architecture.attentionKinds(golden.config));
 });
 
 test('what a Gemma file does not say is as llama.cpp has it', async () => {
@@ -123,6 +130,8 @@ test('what a Gemma file does not say is as llama.cpp has it', async () => {
     layer_types: ['sliding_attention', 'sliding_attention', 'sliding_attention'],
     rope_scaling: { rope_type: 'linear', factor: 8 },
   });
+  const { architecture, config } = openModel(out);
+  expect(architecture.attentionKinds(config).map(({ window }) => window)).toContain(8);
 });
 
 test('a Qwen3 file without its norms is refused', async () => {
