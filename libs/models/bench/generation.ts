@@ -2,7 +2,7 @@
  * Tokens a second of greedy generation, the time of the first token, and processor time a step, without a service.
  *
  *   npx tsx libs/models/bench/generation.ts MODEL_DIR [--sequences 1] [--prompt-tokens 32] [--new-tokens 64]
- *     [--precision f32] [--mode resident] [--rounds 2]
+ *     [--precision f32|bf16] [--mode resident|streamed] [--rounds 2]
  *
  * Prompts are parts of a fixed text's ids. The first round makes kernels and is not counted. tests/bench/hf_generate.py
  * does the same with transformers. EMLOC_THREADS=1 makes processor time comparable on a machine that is busy otherwise.
