@@ -1,41 +1,38 @@
 /** config.json of Mixtral, and the tensors it promises. */
 import { z } from 'zod';
-import type { LinearSpec, ModelConfig, RopeConfig, TensorSpec } from '../../types.ts';
-import { baseConfig, baseShape, checkActivation } from '../base-config.ts';
+import type { LinearSpec, TensorSpec } from '../../types.ts';
 import { badConfig, parseFields, positiveInt } from '../config-fields.ts';
 import { attentionLinears, decoderTensors, linearSpec } from '../decoder-names.ts';
-import { longestRow, parseRope, ropeShape } from '../rope-config.ts';
+import {
+  rotaryDecoderConfig,
+  rotaryDecoderShape,
+  type RotaryDecoderConfig,
+} from '../rotary-decoder-config.ts';
 
-export interface MixtralConfig extends ModelConfig {
+export interface MixtralConfig extends RotaryDecoderConfig {
   /** Of one expert. */
   readonly intermediateSize: number;
   readonly numExperts: number;
   readonly expertsPerToken: number;
-  readonly rmsNormEps: number;
-  readonly rope: RopeConfig;
   readonly window: number | undefined;
 }
 
 const schema = z.looseObject({
   model_type: z.literal('mixtral'),
-  ...baseShape,
+  ...rotaryDecoderShape,
   intermediate_size: positiveInt,
   num_local_experts: positiveInt.nullish(),
   num_experts_per_tok: positiveInt.nullish(),
-  rms_norm_eps: z.number().nonnegative().nullish(),
-  hidden_act: z.string().nullish(),
   sliding_window: positiveInt.nullish(),
-  ...ropeShape,
 });
 
 export const parseMixtralConfig = (json: Readonly<Record<string, unknown>>): MixtralConfig => {
   const raw = parseFields(schema, json);
-  const base = baseConfig('mixtral', raw.model_type, raw, json, {
+  const base = rotaryDecoderConfig('mixtral', raw, json, {
+    rmsNormEps: 1e-5,
     numKeyValueHeads: 8,
     maxPositionEmbeddings: 131072,
-    tieWordEmbeddings: false,
   });
-  checkActivation(raw.hidden_act, ['silu', 'swish']);
   const numExperts = raw.num_local_experts ?? 8;
   const expertsPerToken = raw.num_experts_per_tok ?? 2;
   if (expertsPerToken > numExperts)
@@ -45,15 +42,11 @@ export const parseMixtralConfig = (json: Readonly<Record<string, unknown>>): Mix
       `a token cannot go to ${expertsPerToken} of ${numExperts} experts`,
       'correct config.json',
     );
-  const rope = parseRope(raw, base);
   return {
     ...base,
-    maxPositionEmbeddings: longestRow(base.maxPositionEmbeddings, rope),
     intermediateSize: raw.intermediate_size,
     numExperts,
     expertsPerToken,
-    rmsNormEps: raw.rms_norm_eps ?? 1e-5,
-    rope,
     window: raw.sliding_window ?? undefined,
   };
 };

@@ -3,50 +3,43 @@
  * so are gate and up.
  */
 import { z } from 'zod';
-import type { LinearSpec, ModelConfig, RopeConfig, TensorSpec } from '../../types.ts';
-import { baseConfig, baseShape, checkActivation } from '../base-config.ts';
+import type { LinearSpec, TensorSpec } from '../../types.ts';
 import { badConfig, parseFields, positiveInt } from '../config-fields.ts';
 import { decoderTensors, linearSpec } from '../decoder-names.ts';
-import { longestRow, parseRope, ropeShape } from '../rope-config.ts';
+import {
+  rotaryDecoderConfig,
+  rotaryDecoderShape,
+  type RotaryDecoderConfig,
+} from '../rotary-decoder-config.ts';
 
-export interface Phi3Config extends ModelConfig {
+export interface Phi3Config extends RotaryDecoderConfig {
   readonly intermediateSize: number;
-  readonly rmsNormEps: number;
-  readonly rope: RopeConfig;
   /** Of all layers; undefined: none. */
   readonly slidingWindow: number | undefined;
 }
 
 const schema = z.looseObject({
   model_type: z.literal('phi3'),
-  ...baseShape,
+  ...rotaryDecoderShape,
   intermediate_size: positiveInt,
-  rms_norm_eps: z.number().nonnegative().nullish(),
-  hidden_act: z.string().nullish(),
   sliding_window: positiveInt.nullish(),
-  ...ropeShape,
 });
 
 export const parsePhi3Config = (json: Readonly<Record<string, unknown>>): Phi3Config => {
   const raw = parseFields(schema, json);
-  const base = baseConfig('phi3', raw.model_type, raw, json, {
+  const base = rotaryDecoderConfig('phi3', withPhi3Rope(raw), json, {
+    rmsNormEps: 1e-5,
     maxPositionEmbeddings: 4096,
-    tieWordEmbeddings: false,
   });
-  checkActivation(raw.hidden_act, ['silu', 'swish']);
-  const rope = phi3Rope(raw, base);
   return {
     ...base,
-    maxPositionEmbeddings: longestRow(base.maxPositionEmbeddings, rope),
     intermediateSize: raw.intermediate_size,
-    rmsNormEps: raw.rms_norm_eps ?? 1e-5,
-    rope,
     slidingWindow: raw.sliding_window ?? undefined,
   };
 };
 
 /** As transformers: only longrope, which earlier versions called su or yarn; the original length is a field of its own. */
-const phi3Rope = (raw: z.infer<typeof schema>, base: ModelConfig): RopeConfig => {
+const withPhi3Rope = (raw: z.infer<typeof schema>): z.infer<typeof schema> => {
   const parameters = raw.rope_scaling ?? raw.rope_parameters;
   const type = parameters?.rope_type ?? parameters?.type ?? 'default';
   if (!['default', 'longrope', 'su', 'yarn'].includes(type))
@@ -57,14 +50,11 @@ const phi3Rope = (raw: z.infer<typeof schema>, base: ModelConfig): RopeConfig =>
       'use a model with default or longrope',
     );
   const named = type === 'default' ? type : 'longrope';
-  return parseRope(
-    {
-      ...raw,
-      rope_scaling: { ...parameters, rope_type: named },
-      original_max_position_embeddings: raw.original_max_position_embeddings ?? 4096,
-    },
-    base,
-  );
+  return {
+    ...raw,
+    rope_scaling: { ...parameters, rope_type: named },
+    original_max_position_embeddings: raw.original_max_position_embeddings ?? 4096,
+  };
 };
 
 /** In order of use. */

@@ -1,12 +1,15 @@
 /** config.json of Qwen3's mixtures of experts, and the tensors it promises. */
 import { z } from 'zod';
-import type { LinearSpec, ModelConfig, RopeConfig, TensorSpec } from '../../types.ts';
-import { baseConfig, baseShape, checkActivation } from '../base-config.ts';
+import type { LinearSpec, TensorSpec } from '../../types.ts';
 import { badConfig, parseFields, positiveInt } from '../config-fields.ts';
 import { attentionLinears, decoderTensors, linearSpec, mlpLinears, moduleName } from '../decoder-names.ts';
-import { longestRow, parseRope, ropeShape } from '../rope-config.ts';
+import {
+  rotaryDecoderConfig,
+  rotaryDecoderShape,
+  type RotaryDecoderConfig,
+} from '../rotary-decoder-config.ts';
 
-export interface Qwen3MoeConfig extends ModelConfig {
+export interface Qwen3MoeConfig extends RotaryDecoderConfig {
   /** Of layers without experts. */
   readonly intermediateSize: number;
   readonly expertSize: number;
@@ -17,15 +20,13 @@ export interface Qwen3MoeConfig extends ModelConfig {
   /** Every so many layers, from the end of the first such stretch on, has experts. */
   readonly sparseStep: number;
   readonly denseLayers: readonly number[];
-  readonly rmsNormEps: number;
-  readonly rope: RopeConfig;
   readonly attentionBias: boolean;
   readonly window: number | undefined;
 }
 
 const schema = z.looseObject({
   model_type: z.literal('qwen3_moe'),
-  ...baseShape,
+  ...rotaryDecoderShape,
   intermediate_size: positiveInt.nullish(),
   moe_intermediate_size: positiveInt.nullish(),
   // transformers 5 writes num_local_experts.
@@ -35,22 +36,17 @@ const schema = z.looseObject({
   norm_topk_prob: z.boolean().nullish(),
   decoder_sparse_step: positiveInt.nullish(),
   mlp_only_layers: z.array(z.int().nonnegative()).nullish(),
-  rms_norm_eps: z.number().nonnegative().nullish(),
-  hidden_act: z.string().nullish(),
   attention_bias: z.boolean().nullish(),
   use_sliding_window: z.boolean().nullish(),
   sliding_window: positiveInt.nullish(),
-  ...ropeShape,
 });
 
 export const parseQwen3MoeConfig = (json: Readonly<Record<string, unknown>>): Qwen3MoeConfig => {
   const raw = parseFields(schema, json);
-  const base = baseConfig('qwen3-moe', raw.model_type, raw, json, {
+  const base = rotaryDecoderConfig('qwen3-moe', raw, json, {
     numKeyValueHeads: 4,
     maxPositionEmbeddings: 32768,
-    tieWordEmbeddings: false,
   });
-  checkActivation(raw.hidden_act, ['silu', 'swish']);
   const numExperts = raw.num_experts ?? raw.num_local_experts ?? 128;
   const expertsPerToken = raw.num_experts_per_tok ?? 8;
   if (expertsPerToken > numExperts)
@@ -60,10 +56,8 @@ export const parseQwen3MoeConfig = (json: Readonly<Record<string, unknown>>): Qw
       `a token cannot go to ${expertsPerToken} of ${numExperts} experts`,
       'correct config.json',
     );
-  const rope = parseRope(raw, base);
   return {
     ...base,
-    maxPositionEmbeddings: longestRow(base.maxPositionEmbeddings, rope),
     intermediateSize: raw.intermediate_size ?? 6144,
     expertSize: raw.moe_intermediate_size ?? 768,
     numExperts,
@@ -71,8 +65,6 @@ export const parseQwen3MoeConfig = (json: Readonly<Record<string, unknown>>): Qw
     normalizedWeights: raw.norm_topk_prob ?? false,
     sparseStep: raw.decoder_sparse_step ?? 1,
     denseLayers: raw.mlp_only_layers ?? [],
-    rmsNormEps: raw.rms_norm_eps ?? 1e-6,
-    rope,
     attentionBias: raw.attention_bias ?? false,
     window: raw.use_sliding_window === true ? (raw.sliding_window ?? 4096) : undefined,
   };

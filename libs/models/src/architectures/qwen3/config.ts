@@ -1,46 +1,38 @@
 /** config.json of the (dense) Qwen3 architecture, and the tensors it promises: Llama's, and norms of queries and keys. */
 import { z } from 'zod';
-import type { LinearSpec, ModelConfig, RopeConfig, TensorSpec } from '../../types.ts';
-import { baseConfig, baseShape, checkActivation } from '../base-config.ts';
+import type { LinearSpec, TensorSpec } from '../../types.ts';
 import { parseFields, positiveInt } from '../config-fields.ts';
 import { attentionLinears, decoderTensors, mlpLinears } from '../decoder-names.ts';
 import { qwenWindows, qwenWindowShape, type QwenWindows } from '../qwen-config.ts';
-import { longestRow, parseRope, ropeShape } from '../rope-config.ts';
+import {
+  rotaryDecoderConfig,
+  rotaryDecoderShape,
+  type RotaryDecoderConfig,
+} from '../rotary-decoder-config.ts';
 
-export interface Qwen3Config extends ModelConfig, QwenWindows {
+export interface Qwen3Config extends RotaryDecoderConfig, QwenWindows {
   readonly intermediateSize: number;
-  readonly rmsNormEps: number;
-  readonly rope: RopeConfig;
   readonly attentionBias: boolean;
 }
 
 const schema = z.looseObject({
   model_type: z.literal('qwen3'),
-  ...baseShape,
+  ...rotaryDecoderShape,
   intermediate_size: positiveInt,
-  rms_norm_eps: z.number().nonnegative().nullish(),
-  hidden_act: z.string().nullish(),
   attention_bias: z.boolean().nullish(),
   ...qwenWindowShape,
-  ...ropeShape,
 });
 
 export const parseQwen3Config = (json: Readonly<Record<string, unknown>>): Qwen3Config => {
   const raw = parseFields(schema, json);
-  const base = baseConfig('qwen3', raw.model_type, raw, json, {
+  const base = rotaryDecoderConfig('qwen3', raw, json, {
     numKeyValueHeads: 32,
     headDim: 128,
     maxPositionEmbeddings: 32768,
-    tieWordEmbeddings: false,
   });
-  checkActivation(raw.hidden_act, ['silu', 'swish']);
-  const rope = parseRope(raw, base);
   return {
     ...base,
-    maxPositionEmbeddings: longestRow(base.maxPositionEmbeddings, rope),
     intermediateSize: raw.intermediate_size,
-    rmsNormEps: raw.rms_norm_eps ?? 1e-6,
-    rope,
     attentionBias: raw.attention_bias ?? false,
     ...qwenWindows(raw, base.numLayers),
   };
