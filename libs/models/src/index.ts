@@ -4,6 +4,7 @@
  */
 export * from './types.ts';
 export { architectureOf, architectures, supportedModelTypes } from './architectures/index.ts';
+export { moduleOf } from './directory/module-of.ts';
 export { openModel } from './directory/open-model.ts';
 export { modelName } from './directory/model-name.ts';
 export { assertWritable, writeDirectory, type WriteOptions } from './directory/output-directory.ts';

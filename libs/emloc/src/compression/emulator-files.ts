@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ModelDirectory } from '@emloc/models';
+import { moduleOf, type ModelDirectory } from '@emloc/models';
 import { SafetensorsWriter, type TensorInfo } from '@emloc/tensor-stream';
 import type { DecoderLinear } from '../decoder-linears.ts';
 import type { StoredWeights } from '../directory/stored-weights.ts';
@@ -95,5 +95,3 @@ export class EmulatorFiles implements Disposable {
     ];
   }
 }
-
-const moduleOf = (name: string): string => name.replace(/\.weight$/, '');

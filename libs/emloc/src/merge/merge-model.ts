@@ -6,7 +6,7 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { add, bytesOf, cast, matmul, mul, tidy, transpose, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { writeDirectory, type ModelDirectory } from '@emloc/models';
+import { moduleOf, writeDirectory, type ModelDirectory } from '@emloc/models';
 import { SafetensorsWriter } from '@emloc/tensor-stream';
 import { breathe } from '../cancel.ts';
 import { copyModelFiles } from '../directory/copy-model-files.ts';
@@ -83,8 +83,6 @@ function mergedBytes(stored: StoredWeights, name: string, factors: LoraFactors, 
   }
   return bytesOf(merged);
 }
-
-const moduleOf = (name: string): string => name.replace(/\.weight$/, '');
 
 /** W + s·B A in the factors' type; the caller's. */
 export function mergeWeight(weight: Tensor, { a, b }: LoraFactors, scale: number): Tensor {

@@ -3,6 +3,7 @@ import { EmlocError } from '@emloc/errors';
 import type { DType } from '@emloc/tensor-stream';
 import { basename } from 'node:path';
 import type { LinearSpec, StoredTensor, TensorSpec } from '../types.ts';
+import { moduleOf } from './module-of.ts';
 
 const floats: readonly DType[] = ['f64', 'f32', 'f16', 'bf16'];
 const text = (shape: readonly (number | string)[]): string => `[${shape.join(', ')}]`;
@@ -26,7 +27,7 @@ export const checkTensors = (
       checkOne(spec.name, found, spec.shape);
       continue;
     }
-    const module = spec.name.replace(/\.weight$/, '');
+    const module = moduleOf(spec.name);
     const [u, v] = [tensors.get(`${module}.u`), tensors.get(`${module}.v`)];
     const factors = factorsOf(spec.name);
     if (u === undefined || v === undefined || factors === undefined) throw missing(spec, tensors);
@@ -60,7 +61,7 @@ const checkOne = (name: string, found: StoredTensor, shape: readonly number[]): 
 };
 
 const missing = (spec: TensorSpec, tensors: ReadonlyMap<string, StoredTensor>): EmlocError => {
-  const module = spec.name.replace(/\.weight$/, '');
+  const module = moduleOf(spec.name);
   const hint = tensors.has(`${module}.u`)
     ? 'the directory holds factors but no emloc.json: make the emulator anew'
     : 'download the model again, or use the config.json that belongs to it';

@@ -11,6 +11,7 @@ import { canonicalNames } from './canonical-names.ts';
 import { checkTensors } from './check-tensors.ts';
 import { digestFiles } from './digest.ts';
 import { emulatorFile, readEmulatorInfo } from './emulator-info.ts';
+import { moduleOf } from './module-of.ts';
 import { readJsonObject } from './read-json.ts';
 import { refuseQuantizedConfig, refuseQuantizedTensors } from './refuse-quantized.ts';
 import { readWeightFiles } from './weight-files.ts';
@@ -29,7 +30,7 @@ export const openModel = (path: string): ModelDirectory => {
   refuseQuantizedTensors(stored);
   const tensors = canonicalNames(stored, architecture.namePrefix, isExpected(expected, linears));
   const factored = checkTensors(expected, tensors, (name) =>
-    emulator === undefined ? undefined : linears.get(name.replace(/\.weight$/, '')),
+    emulator === undefined ? undefined : linears.get(moduleOf(name)),
   );
 
   const dtype = tensors.get(architecture.tensorNames.embedding)?.dtype ?? hinted.dtype;

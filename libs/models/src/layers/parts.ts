@@ -5,7 +5,14 @@
  * branches are recomputed there (all but the MLP's last linear, unless a norm follows it), and what they leave is reused.
  */
 import { add, tidy, type Tensor } from '@emloc/engine';
-import type { LayerContext, LayerWeights, Linears, ModelConfig, NamedTensors } from '../types.ts';
+import type {
+  Architecture,
+  LayerContext,
+  LayerWeights,
+  Linears,
+  ModelConfig,
+  NamedTensors,
+} from '../types.ts';
 import type { MlpInside } from './mlp.ts';
 import type { AttentionInside } from './self-attention.ts';
 
@@ -50,18 +57,7 @@ export interface Branch<C extends ModelConfig, S> {
   readonly post?: Norm<C>;
 }
 
-/** `layerForward` and `layerBackward` of an architecture. */
-export interface Layer<C extends ModelConfig> {
-  layerForward(x: Tensor, w: LayerWeights, lin: Linears, context: LayerContext, config: C): Tensor;
-  layerBackward(
-    x: Tensor,
-    dy: Tensor,
-    w: LayerWeights,
-    lin: Linears,
-    context: LayerContext,
-    config: C,
-  ): Tensor;
-}
+export type Layer<C extends ModelConfig> = Pick<Architecture<C>, 'layerForward' | 'layerBackward'>;
 
 /** `A` and `M`: what the halves keep of their inside. */
 export const layerOf = <C extends ModelConfig, A = AttentionInside, M = MlpInside>(

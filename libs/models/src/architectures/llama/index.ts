@@ -1,9 +1,6 @@
 /** Llama: RMSNorm, rotary positions, grouped key-value heads, SwiGLU. */
-import { embedRows } from '../../layers/embedding.ts';
-import { finalNormOf } from '../../layers/final-norm.ts';
-import { rmsNormOf } from '../../layers/rms-norm.ts';
 import type { Architecture } from '../../types.ts';
-import { decoderNames, FINAL_NORM, tensorNames } from '../decoder-names.ts';
+import { oneAttention, rotaryDecoder } from '../rotary-decoder.ts';
 import { llamaLinears, llamaTensors, parseLlamaConfig, type LlamaConfig } from './config.ts';
 import { layer } from './layer.ts';
 
@@ -13,10 +10,7 @@ export const llama: Architecture<LlamaConfig> = {
   parseConfig: parseLlamaConfig,
   linears: llamaLinears,
   expectedTensors: llamaTensors,
-  ...decoderNames,
-  attentionKinds: ({ rope, headDim }) => [{ rope, scale: 1 / Math.sqrt(headDim) }],
-  attentionKindOf: () => 0,
-  embed: (weights, ids, _positions, dtype) => embedRows(weights.stored(tensorNames.embedding), ids, dtype),
+  ...rotaryDecoder,
+  ...oneAttention(() => undefined),
   ...layer,
-  ...finalNormOf(rmsNormOf(FINAL_NORM)),
 };

@@ -1,8 +1,9 @@
 /** config.json of Mixtral, and the tensors it promises. */
 import { z } from 'zod';
 import type { LinearSpec, TensorSpec } from '../../types.ts';
-import { badConfig, parseFields, positiveInt } from '../config-fields.ts';
-import { attentionLinears, decoderTensors, linearSpec } from '../decoder-names.ts';
+import { parseFields, positiveInt } from '../config-fields.ts';
+import { attentionLinears, decoderTensors } from '../decoder-names.ts';
+import { checkExpertsPerToken, expertLinearSpecs } from '../expert-config.ts';
 import {
   rotaryDecoderConfig,
   rotaryDecoderShape,
@@ -35,13 +36,7 @@ export const parseMixtralConfig = (json: Readonly<Record<string, unknown>>): Mix
   });
   const numExperts = raw.num_local_experts ?? 8;
   const expertsPerToken = raw.num_experts_per_tok ?? 2;
-  if (expertsPerToken > numExperts)
-    throw badConfig(
-      'num_experts_per_tok',
-      expertsPerToken,
-      `a token cannot go to ${expertsPerToken} of ${numExperts} experts`,
-      'correct config.json',
-    );
+  checkExpertsPerToken(expertsPerToken, numExperts);
   return {
     ...base,
     intermediateSize: raw.intermediate_size,
@@ -61,14 +56,7 @@ export const expertLinears = (expert: number) => ({
 /** In order of use; experts by number. */
 export const mixtralLinears = (c: MixtralConfig): readonly LinearSpec[] => [
   ...attentionLinears(c, { qkv: false, o: false }),
-  ...Array.from({ length: c.numExperts }, (_, expert) => expertLinears(expert)).flatMap(
-    ({ gate, up, down }) =>
-      [
-        linearSpec(gate, c.hiddenSize, c.intermediateSize, false, gate),
-        linearSpec(up, c.hiddenSize, c.intermediateSize, false, gate),
-        linearSpec(down, c.intermediateSize, c.hiddenSize, false),
-      ].map((spec): LinearSpec => ({ ...spec, routed: true })),
-  ),
+  ...expertLinearSpecs(c.numExperts, expertLinears, c.hiddenSize, c.intermediateSize),
 ];
 
 export const mixtralTensors = (c: MixtralConfig): readonly TensorSpec[] =>

@@ -1,9 +1,6 @@
 /** Mixtral: Mistral whose MLP is a mixture of experts. */
-import { embedRows } from '../../layers/embedding.ts';
-import { finalNormOf } from '../../layers/final-norm.ts';
-import { rmsNormOf } from '../../layers/rms-norm.ts';
 import type { Architecture } from '../../types.ts';
-import { decoderNames, FINAL_NORM, tensorNames } from '../decoder-names.ts';
+import { oneAttention, rotaryDecoder } from '../rotary-decoder.ts';
 import { mixtralLinears, mixtralTensors, parseMixtralConfig, type MixtralConfig } from './config.ts';
 import { layer } from './layer.ts';
 
@@ -13,12 +10,7 @@ export const mixtral: Architecture<MixtralConfig> = {
   parseConfig: parseMixtralConfig,
   linears: mixtralLinears,
   expectedTensors: mixtralTensors,
-  ...decoderNames,
-  attentionKinds: ({ rope, headDim, window }) => [
-    { rope, scale: 1 / Math.sqrt(headDim), ...(window === undefined ? {} : { window }) },
-  ],
-  attentionKindOf: () => 0,
-  embed: (weights, ids, _positions, dtype) => embedRows(weights.stored(tensorNames.embedding), ids, dtype),
+  ...rotaryDecoder,
+  ...oneAttention(({ window }) => window),
   ...layer,
-  ...finalNormOf(rmsNormOf(FINAL_NORM)),
 };

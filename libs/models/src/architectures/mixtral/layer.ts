@@ -3,24 +3,15 @@ import { silu } from '../../layers/activation.ts';
 import { expertsMlp } from '../../layers/experts.ts';
 import { layerOf } from '../../layers/parts.ts';
 import { rmsNormOf } from '../../layers/rms-norm.ts';
-import { selfAttention, separate } from '../../layers/self-attention.ts';
+import { attentionBranch, MLP_NORM } from '../rotary-decoder.ts';
 import { expertLinears, ROUTER, type MixtralConfig } from './config.ts';
 
-export const layer = layerOf(
-  {
-    pre: rmsNormOf<MixtralConfig>('input_layernorm.weight'),
-    half: selfAttention<MixtralConfig>({
-      projections: separate('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'),
-      output: 'self_attn.o_proj',
-    }),
-  },
-  {
-    pre: rmsNormOf<MixtralConfig>('post_attention_layernorm.weight'),
-    half: expertsMlp<MixtralConfig>({
-      router: ROUTER,
-      linears: expertLinears,
-      activation: silu,
-      routing: ({ expertsPerToken }) => ({ perRow: expertsPerToken, normalized: true }),
-    }),
-  },
-);
+export const layer = layerOf(attentionBranch<MixtralConfig>(), {
+  pre: rmsNormOf<MixtralConfig>(MLP_NORM),
+  half: expertsMlp<MixtralConfig>({
+    router: ROUTER,
+    linears: expertLinears,
+    activation: silu,
+    routing: ({ expertsPerToken }) => ({ perRow: expertsPerToken, normalized: true }),
+  }),
+});

@@ -1,9 +1,6 @@
 /** Phi-3: Llama with fused projections; part of each head rotated, by longrope where it takes long texts. */
-import { embedRows } from '../../layers/embedding.ts';
-import { finalNormOf } from '../../layers/final-norm.ts';
-import { rmsNormOf } from '../../layers/rms-norm.ts';
 import type { Architecture } from '../../types.ts';
-import { decoderNames, FINAL_NORM, tensorNames } from '../decoder-names.ts';
+import { oneAttention, rotaryDecoder } from '../rotary-decoder.ts';
 import { phi3Linears, phi3Tensors, parsePhi3Config, type Phi3Config } from './config.ts';
 import { layer } from './layer.ts';
 
@@ -13,12 +10,7 @@ export const phi3: Architecture<Phi3Config> = {
   parseConfig: parsePhi3Config,
   linears: phi3Linears,
   expectedTensors: phi3Tensors,
-  ...decoderNames,
-  attentionKinds: ({ rope, headDim, slidingWindow: window }) => [
-    { rope, scale: 1 / Math.sqrt(headDim), ...(window === undefined ? {} : { window }) },
-  ],
-  attentionKindOf: () => 0,
-  embed: (weights, ids, _positions, dtype) => embedRows(weights.stored(tensorNames.embedding), ids, dtype),
+  ...rotaryDecoder,
+  ...oneAttention(({ slidingWindow }) => slidingWindow),
   ...layer,
-  ...finalNormOf(rmsNormOf(FINAL_NORM)),
 };

@@ -2,7 +2,6 @@ import { startEngine } from '@emloc/engine';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { expectOneBackwardEach, layerGradientError, type LayerCheck } from '../../testing/check-layer.ts';
 import { tinyModelOf } from '../../testing/tiny-config.ts';
-import type { Qwen2Config } from './config.ts';
 
 beforeAll(() => startEngine());
 
@@ -20,25 +19,6 @@ test('each linear gets one backward, with the input that its forward saw', () =>
 });
 
 describe('config.json', () => {
-  const parsed = (changes: Record<string, unknown>): Qwen2Config =>
-    tinyModelOf('qwen2', changes).config as Qwen2Config;
-
-  test('windows are there where they are asked for, from a layer on or by a list', () => {
-    expect(parsed({}).layerTypes).toEqual(['full_attention', 'full_attention']);
-    expect(parsed({ sliding_window: 4, max_window_layers: 1 }).slidingWindow).toBeUndefined();
-    const used = { use_sliding_window: true, sliding_window: 4 };
-    expect(parsed({ ...used, max_window_layers: 1 }).layerTypes).toEqual([
-      'full_attention',
-      'sliding_attention',
-    ]);
-    expect(parsed(used).layerTypes).toEqual(['full_attention', 'full_attention']);
-    const listed = ['sliding_attention', 'full_attention'];
-    expect(parsed({ ...used, layer_types: listed }).layerTypes).toEqual(listed);
-    expect(() => parsed({ layer_types: listed })).toThrow('needs a sliding_window');
-    expect(() => parsed({ layer_types: ['full_attention'] })).toThrow('1 entries for 2 layers');
-    expect(() => parsed({ layer_types: ['linear_attention', 'full_attention'] })).toThrow('linear_attention');
-  });
-
   test('q, k and v have biases, the output has none', () => {
     const { architecture, config } = tinyModelOf('qwen2');
     const biased = architecture.linears(config, 0).flatMap(({ name, bias }) => (bias ? [name] : []));

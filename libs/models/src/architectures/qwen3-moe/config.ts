@@ -1,8 +1,9 @@
 /** config.json of Qwen3's mixtures of experts, and the tensors it promises. */
 import { z } from 'zod';
 import type { LinearSpec, TensorSpec } from '../../types.ts';
-import { badConfig, parseFields, positiveInt } from '../config-fields.ts';
-import { attentionLinears, decoderTensors, linearSpec, mlpLinears, moduleName } from '../decoder-names.ts';
+import { parseFields, positiveInt } from '../config-fields.ts';
+import { attentionLinears, decoderTensors, mlpLinears, moduleName } from '../decoder-names.ts';
+import { checkExpertsPerToken, expertLinearSpecs } from '../expert-config.ts';
 import {
   rotaryDecoderConfig,
   rotaryDecoderShape,
@@ -49,13 +50,7 @@ export const parseQwen3MoeConfig = (json: Readonly<Record<string, unknown>>): Qw
   });
   const numExperts = raw.num_experts ?? raw.num_local_experts ?? 128;
   const expertsPerToken = raw.num_experts_per_tok ?? 8;
-  if (expertsPerToken > numExperts)
-    throw badConfig(
-      'num_experts_per_tok',
-      expertsPerToken,
-      `a token cannot go to ${expertsPerToken} of ${numExperts} experts`,
-      'correct config.json',
-    );
+  checkExpertsPerToken(expertsPerToken, numExperts);
   return {
     ...base,
     intermediateSize: raw.intermediate_size ?? 6144,
@@ -84,15 +79,7 @@ export const expertLinears = (expert: number) => ({
 export const qwen3MoeLinears = (c: Qwen3MoeConfig, layer: number): readonly LinearSpec[] => {
   const attention = attentionLinears(c, { qkv: c.attentionBias, o: c.attentionBias });
   if (!hasExperts(c, layer)) return [...attention, ...mlpLinears(c.hiddenSize, c.intermediateSize)];
-  const experts = Array.from({ length: c.numExperts }, (_, expert) => {
-    const { gate, up, down } = expertLinears(expert);
-    return [
-      linearSpec(gate, c.hiddenSize, c.expertSize, false, gate),
-      linearSpec(up, c.hiddenSize, c.expertSize, false, gate),
-      linearSpec(down, c.expertSize, c.hiddenSize, false),
-    ].map((spec): LinearSpec => ({ ...spec, routed: true }));
-  });
-  return [...attention, ...experts.flat()];
+  return [...attention, ...expertLinearSpecs(c.numExperts, expertLinears, c.hiddenSize, c.expertSize)];
 };
 
 export const qwen3MoeTensors = (c: Qwen3MoeConfig): readonly TensorSpec[] => [

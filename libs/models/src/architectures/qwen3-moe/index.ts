@@ -1,9 +1,6 @@
 /** Qwen3 as a mixture of experts: norms of queries and keys, K of E gated MLPs for each token. */
-import { embedRows } from '../../layers/embedding.ts';
-import { finalNormOf } from '../../layers/final-norm.ts';
-import { rmsNormOf } from '../../layers/rms-norm.ts';
 import type { Architecture } from '../../types.ts';
-import { decoderNames, FINAL_NORM, tensorNames } from '../decoder-names.ts';
+import { oneAttention, rotaryDecoder } from '../rotary-decoder.ts';
 import { parseQwen3MoeConfig, qwen3MoeLinears, qwen3MoeTensors, type Qwen3MoeConfig } from './config.ts';
 import { layer } from './layer.ts';
 
@@ -13,12 +10,7 @@ export const qwen3Moe: Architecture<Qwen3MoeConfig> = {
   parseConfig: parseQwen3MoeConfig,
   linears: qwen3MoeLinears,
   expectedTensors: qwen3MoeTensors,
-  ...decoderNames,
-  attentionKinds: ({ rope, headDim, window }) => [
-    { rope, scale: 1 / Math.sqrt(headDim), ...(window === undefined ? {} : { window }) },
-  ],
-  attentionKindOf: () => 0,
-  embed: (weights, ids, _positions, dtype) => embedRows(weights.stored(tensorNames.embedding), ids, dtype),
+  ...rotaryDecoder,
+  ...oneAttention(({ window }) => window),
   ...layer,
-  ...finalNormOf(rmsNormOf(FINAL_NORM)),
 };

@@ -1,38 +1,18 @@
 /** A Qwen3 layer, whose MLP is one of its own, or experts that a router chooses for each token. */
 import { silu } from '../../layers/activation.ts';
 import { expertsMlp } from '../../layers/experts.ts';
-import { gatedMlp, separateGate } from '../../layers/mlp.ts';
-import { layerOf, type Branch, type Layer } from '../../layers/parts.ts';
+import { layerOf, type Layer } from '../../layers/parts.ts';
 import { rmsNormOf } from '../../layers/rms-norm.ts';
-import { selfAttention, separate, type AttentionInside } from '../../layers/self-attention.ts';
+import { attentionBranch, MLP_NORM, mlpBranch, queryKeyNorms } from '../rotary-decoder.ts';
 import { expertLinears, hasExperts, ROUTER, type Qwen3MoeConfig } from './config.ts';
 
-const attention: Branch<Qwen3MoeConfig, AttentionInside> = {
-  pre: rmsNormOf('input_layernorm.weight'),
-  half: selfAttention({
-    projections: separate('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'),
-    output: 'self_attn.o_proj',
-    headNorms: {
-      q: 'self_attn.q_norm.weight',
-      k: 'self_attn.k_norm.weight',
-      eps: ({ rmsNormEps }) => rmsNormEps,
-    },
-  }),
-};
-const pre = rmsNormOf<Qwen3MoeConfig>('post_attention_layernorm.weight');
+const attention = attentionBranch<Qwen3MoeConfig>(queryKeyNorms);
 
-const dense = layerOf(attention, {
-  pre,
-  half: gatedMlp({
-    projections: separateGate('mlp.gate_proj', 'mlp.up_proj'),
-    down: 'mlp.down_proj',
-    activation: silu,
-  }),
-});
+const dense = layerOf(attention, mlpBranch());
 
 const sparse = layerOf(attention, {
-  pre,
-  half: expertsMlp({
+  pre: rmsNormOf<Qwen3MoeConfig>(MLP_NORM),
+  half: expertsMlp<Qwen3MoeConfig>({
     router: ROUTER,
     linears: expertLinears,
     activation: silu,

@@ -1,9 +1,6 @@
 /** Qwen3, dense: Llama with norms of queries and keys and a head size of its own. */
-import { embedRows } from '../../layers/embedding.ts';
-import { finalNormOf } from '../../layers/final-norm.ts';
-import { rmsNormOf } from '../../layers/rms-norm.ts';
 import type { Architecture } from '../../types.ts';
-import { decoderNames, FINAL_NORM, tensorNames } from '../decoder-names.ts';
+import { rotaryDecoder } from '../rotary-decoder.ts';
 import { qwenAttention } from '../qwen-config.ts';
 import { qwen3Linears, qwen3Tensors, parseQwen3Config, type Qwen3Config } from './config.ts';
 import { layer } from './layer.ts';
@@ -14,9 +11,7 @@ export const qwen3: Architecture<Qwen3Config> = {
   parseConfig: parseQwen3Config,
   linears: qwen3Linears,
   expectedTensors: qwen3Tensors,
-  ...decoderNames,
+  ...rotaryDecoder,
   ...qwenAttention,
-  embed: (weights, ids, _positions, dtype) => embedRows(weights.stored(tensorNames.embedding), ids, dtype),
   ...layer,
-  ...finalNormOf(rmsNormOf(FINAL_NORM)),
 };

@@ -28,22 +28,6 @@ describe('config.json', () => {
   const parsed = (changes: Record<string, unknown>): Qwen3Config =>
     tinyModelOf('qwen3', changes).config as Qwen3Config;
 
-  test('windows are there where they are asked for, from a layer on or by a list', () => {
-    expect(parsed({}).layerTypes).toEqual(['full_attention', 'full_attention']);
-    expect(parsed({ sliding_window: 4, max_window_layers: 1 }).slidingWindow).toBeUndefined();
-    const used = { use_sliding_window: true, sliding_window: 4 };
-    expect(parsed({ ...used, max_window_layers: 1 }).layerTypes).toEqual([
-      'full_attention',
-      'sliding_attention',
-    ]);
-    expect(parsed(used).layerTypes).toEqual(['full_attention', 'full_attention']);
-    const listed = ['sliding_attention', 'full_attention'];
-    expect(parsed({ ...used, layer_types: listed }).layerTypes).toEqual(listed);
-    expect(() => parsed({ layer_types: listed })).toThrow('needs a sliding_window');
-    expect(() => parsed({ layer_types: ['full_attention'] })).toThrow('1 entries for 2 layers');
-    expect(() => parsed({ layer_types: ['linear_attention', 'full_attention'] })).toThrow('linear_attention');
-  });
-
   test('the head size is 128 where nothing is said', () => {
     expect(parsed({}).headDim).toBe(128);
     expect(parsed({ head_dim: 12 }).headDim).toBe(12);
