@@ -82,7 +82,7 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
         weights: sizes.originalBytes,
         convertedLayer: sizes.convertedLayerBytes,
         hiddenStates: 2 * state,
-        insideLayer: insideForward(spec),
+        insideLayer: insideForward(spec, sizes),
         head,
       };
     case 'generation': {
@@ -94,7 +94,7 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
         adapters: 2 * (spec.adapterBytes ?? 0),
         keyValueCache: spec.keyValueCacheBytes ?? 0,
         hiddenStates: 2 * state,
-        insideLayer: insideForward(spec),
+        insideLayer: insideForward(spec, sizes),
         head,
       };
     }
@@ -103,7 +103,7 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
         weights: sizes.layerBytes,
         convertedLayer: sizes.convertedLayerBytes,
         hiddenStates: sizes.rowBytes * ((spec.calibrationTokens ?? 0) + packed),
-        insideLayer: insideForward(spec, packed),
+        insideLayer: insideForward(spec, sizes, packed),
         grams: sizes.gramBytes + sizes.largestGramBytes,
       };
     case 'compression':
@@ -121,7 +121,7 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
         convertedLayer: sizes.convertedLayerBytes,
         adapters: candidates * sizes.loraBytes,
         hiddenStates: 2 * Math.max(defaultStateBytes, candidates * sizes.rowBytes * packed),
-        insideLayer: insideForward(spec, packed),
+        insideLayer: insideForward(spec, sizes, packed),
         head,
       };
     }
@@ -147,7 +147,7 @@ function training(spec: MemorySpec, sizes: StageSizes, exact: boolean): Record<s
   };
   const keptInputs = state * together * (layers + 2);
   const merged = Math.max(microBatchTokens, Math.min(mergedTokens, microBatches * microBatchTokens));
-  const insideLayer = converted + insideBackward(spec, merged);
+  const insideLayer = converted + insideBackward(spec, sizes, merged);
   const head = headSliceTotal(spec, sizes, DEFAULT_SLICE_BYTES, true);
   const update = 6 * sizes.loraBytes;
   // The inside of a layer, the head, and the optimizer's vectors are never high at the same time.

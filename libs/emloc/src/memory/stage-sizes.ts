@@ -53,6 +53,8 @@ export interface StageSizes {
   /** All layers and the output matrix, converted. */
   readonly convertedModelBytes: number;
   readonly largestLinearNumbers: number;
+  /** F: of all linears the widest input, which is what the MLP's last one sees. */
+  readonly innerWidth: number;
   readonly gramBytes: number;
   readonly largestGramBytes: number;
   readonly loraBytes: number;
@@ -80,6 +82,7 @@ export function stageSizes({ model, convertsWeights, ratio = 1, lora }: MemorySp
     convertedEmulatorLayerBytes: converts ? 4 * numbersOf(atOnce(linears), ratio) : 0,
     convertedModelBytes: converts ? 4 * (modelNumbers + config.vocabSize * config.hiddenSize) : 0,
     largestLinearNumbers: Math.max(...linears.map((linear) => factorNumbers(linear, 1))),
+    innerWidth: Math.max(...linears.map(({ inFeatures }) => inFeatures)),
     gramBytes: sumOf([...grams.values()]),
     largestGramBytes: Math.max(...grams.values()),
     loraBytes: lora === undefined ? 0 : 4 * loraLayout(selectTargets(all, lora.targetModules), lora.r).size,
@@ -120,21 +123,23 @@ const factorNumbers = ({ inFeatures, outFeatures }: DecoderLinear, ratio: number
     : rankOf(outFeatures, inFeatures, ratio) * (inFeatures + outFeatures);
 
 /** The inside of a layer for one micro-batch: gate, up and what becomes of them; queries, keys, values; scores. */
-export function insideForward(spec: MemorySpec, tokens = spec.microBatchTokens): number {
+export function insideForward(
+  spec: MemorySpec,
+  { innerWidth: F }: StageSizes,
+  tokens = spec.microBatchTokens,
+): number {
   const { hiddenSize: D } = spec.model.config;
-  const F = innerWidth(spec.model);
   return 4 * tokens * (5 * F + 8 * D) + 3 * scoreBytes(spec, tokens);
 }
 
-export function insideBackward(spec: MemorySpec, tokens = spec.microBatchTokens): number {
+export function insideBackward(
+  spec: MemorySpec,
+  { innerWidth: F }: StageSizes,
+  tokens = spec.microBatchTokens,
+): number {
   const { hiddenSize: D } = spec.model.config;
-  const F = innerWidth(spec.model);
   return 4 * tokens * (9 * F + 14 * D) + 3 * scoreBytes(spec, tokens);
 }
-
-/** F: of all linears the widest input, which is what the MLP's last one sees. */
-const innerWidth = (model: ModelOf): number =>
-  Math.max(...largestLayer(decoderLinears(model)).map(({ inFeatures }) => inFeatures));
 
 const scoreBytes = ({ model, sequenceTokens }: MemorySpec, tokens: number): number =>
   4 * model.config.numHeads * tokens * sequenceTokens;
