@@ -10,6 +10,7 @@ export type {
 } from './manager/options.ts';
 export type { Page } from './manager/pages.ts';
 export { wasKilled } from './directory/deaths.ts';
+export { maxKilledAttempts } from './limits.ts';
 export { isFinal } from './types.ts';
 export type { Operation, OperationEvent, OperationState, Usage } from './types.ts';
 export { runWorker } from './worker/run-worker.ts';

@@ -13,35 +13,31 @@ interface Deaths {
   readonly signals: readonly string[];
 }
 
-/** Attempts that each signal is allowed; a signal that is not named here is a crash of the work's own. */
-const allowed: Readonly<Record<string, number>> = {
-  SIGKILL: maxKilledAttempts,
-  SIGTERM: maxKilledAttempts,
-  SIGHUP: maxKilledAttempts,
-  SIGINT: maxKilledAttempts,
-  SIGBUS: maxFaultedAttempts,
-  SIGSEGV: maxFaultedAttempts,
-};
+/** Signals from outside, and those of a fault; any other is a crash of the work's own. */
+const killing: ReadonlySet<string> = new Set(['SIGKILL', 'SIGTERM', 'SIGHUP', 'SIGINT']);
+const faulting: ReadonlySet<string> = new Set(['SIGBUS', 'SIGSEGV']);
 
 /** By a new checkpoint, or by a user who resumes. */
 export const clearDeaths = (layout: Layout): void => rmSync(layout.deaths, { force: true });
 
+type End = Pick<ErrorJson, 'reason' | 'metadata'>;
+
+/** The signal that ended a process. None for what passed its memory limit: we ended it, and it would pass it again. */
+const signalOf = ({ reason, metadata }: End): string =>
+  reason === 'MEMORY_LIMIT_EXCEEDED' ? '' : (metadata?.['signal'] ?? '');
+
 /** Whether a process was ended by a signal from outside, as the error of its end says. */
-export const wasKilled = ({ reason, metadata }: Pick<ErrorJson, 'reason' | 'metadata'>): boolean =>
-  attemptsAfter(reason, metadata?.['signal']) === maxKilledAttempts;
+export const wasKilled = (error: End): boolean => killing.has(signalOf(error));
 
 /**
  * Counts a death. `error` is the operation's own, or that of the process that fed it (compression's calibration): the
- * signal comes with it. What passed its memory limit was ended by us, and would pass it again.
+ * signal comes with it.
  */
-export function deservesAnotherTry(layout: Layout, { reason, metadata }: ErrorJson): boolean {
-  const signal = metadata?.['signal'];
-  const attempts = attemptsAfter(reason, signal);
-  if (signal === undefined || attempts === undefined) return false;
+export function deservesAnotherTry(layout: Layout, error: ErrorJson): boolean {
+  const signal = signalOf(error);
+  const isKilled = wasKilled(error);
+  if (!isKilled && !faulting.has(signal)) return false;
   const signals = [...(readJson<Deaths>(layout.deaths)?.signals ?? []), signal];
   writeJson(layout.deaths, { signals } satisfies Deaths);
-  return signals.length < attempts;
+  return signals.length < (isKilled ? maxKilledAttempts : maxFaultedAttempts);
 }
-
-const attemptsAfter = (reason: string, signal = ''): number | undefined =>
-  reason === 'MEMORY_LIMIT_EXCEEDED' || !Object.hasOwn(allowed, signal) ? undefined : allowed[signal];

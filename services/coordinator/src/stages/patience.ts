@@ -1,6 +1,6 @@
 /** Calls that are repeated while a service is away: it restarts, or another replica takes its place. */
 import { EmlocError } from '@emloc/errors';
-import { wasKilled } from '@emloc/operations';
+import { maxKilledAttempts, wasKilled } from '@emloc/operations';
 import { sleepUnless } from './sleep.ts';
 
 export interface Patience {
@@ -37,10 +37,7 @@ export async function whileAway<T>(
   }
 }
 
-/** As often as an operation that is killed is tried. */
-const maxKilledCalls = 3;
-
-/** Repeats a small call whose process was killed from outside; operations see to that themselves. */
+/** Repeats a small call whose process was killed from outside, as often as operations, which see to that themselves. */
 export async function whileKilled<T>(
   call: () => Promise<T>,
   onKilled: (error: EmlocError) => void | Promise<void>,
@@ -49,7 +46,7 @@ export async function whileKilled<T>(
     try {
       return await call();
     } catch (error) {
-      if (!(error instanceof EmlocError) || !wasKilled(error) || tries === maxKilledCalls) throw error;
+      if (!(error instanceof EmlocError) || !wasKilled(error) || tries === maxKilledAttempts) throw error;
       await onKilled(error);
     }
   }
