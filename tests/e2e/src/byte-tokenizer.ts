@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The characters that stand for bytes in byte-level vocabularies (GPT-2). */
-function byteCharacters(): string[] {
+export function byteCharacters(): string[] {
   const plain = (byte: number): boolean =>
     (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;

@@ -1,6 +1,7 @@
 /** tiny-llama with a tokenizer: a byte a token, three of them special, so that texts can go through every stage. */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { byteCharacters } from './byte-tokenizer.ts';
 import { tinyLlama } from './emloc.ts';
 
 const specials = ['<|im_start|>', '<|im_end|>', '<|endoftext|>'];
@@ -9,21 +10,13 @@ export const chatml =
   "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
-/** GPT-2's names of bytes: those that print stand for themselves, the others for characters from 256 on. */
-function byteNames(): string[] {
-  let next = 256;
-  const prints = (byte: number): boolean =>
-    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(prints(byte) ? byte : next++));
-}
-
 /** `template`: the model's chat template; none: it has none. */
 export function writeTextModel(directory: string, template?: string): string {
   mkdirSync(directory);
   for (const file of ['config.json', 'model.safetensors'])
     copyFileSync(join(tinyLlama, file), join(directory, file));
   // Bytes 0xfd to 0xff stand in no UTF-8: their ids are the special tokens'.
-  const bytes = byteNames().slice(0, 256 - specials.length);
+  const bytes = byteCharacters().slice(0, 256 - specials.length);
   const added = specials.map((content, i) => ({
     ...{ id: bytes.length + i, content, special: true, normalized: false },
     ...{ lstrip: false, rstrip: false, single_word: false },

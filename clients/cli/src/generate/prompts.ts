@@ -1,6 +1,6 @@
 /** What is to be gone on with, from the options, a file, or standard input: groups that are computed together. */
 import { readFile } from 'node:fs/promises';
-import type { ModelDirectory, Tokenizer } from '@emloc/models';
+import { groupsUpTo, type ModelDirectory, type Tokenizer } from '@emloc/models';
 import { EmlocError } from '@emloc/errors';
 import { underOption } from '../checks/under-option.ts';
 import type { GenerateOptions } from '../commands/generate.ts';
@@ -69,10 +69,7 @@ async function* promptLines(
   }
 }
 
-function groups(prompts: readonly Prompt[]): Prompt[][] {
-  const count = Math.ceil(prompts.length / promptsAtOnce);
-  return Array.from({ length: count }, (_, i) => prompts.slice(i * promptsAtOnce, (i + 1) * promptsAtOnce));
-}
+const groups = (prompts: readonly Prompt[]): Prompt[][] => groupsUpTo(prompts, promptsAtOnce, () => 1);
 
 function notEmpty(text: string): string {
   if (text !== '') return text;

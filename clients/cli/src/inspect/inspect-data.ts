@@ -1,5 +1,6 @@
 /** What a data file is to a model: one pass over it, of which only counts and one row are kept. */
 import {
+  ignoredLabel,
   openDataset,
   placeOf,
   scanDataset,
@@ -136,7 +137,7 @@ async function tokenize(
   const see = (tokens: TokenizedRow, parsed: ParsedRow | undefined): void => {
     if (parsed !== undefined) note(found, parsed);
     measure(found, tokens);
-    if (found.rows === row) found.row = shown(tokens, isText ? load() : (tokenizer ?? load()));
+    if (found.rows === row) found.row = shown(tokens, load());
   };
   await scanDataset(dataset, { lossOn, labels: 'every', vocabSize, ...limits, tokenizer: load }, see, {
     tolerate: (error) => {
@@ -155,7 +156,7 @@ function measure(found: Inspection, tokens: TokenizedRow): void {
   const length = inputIds.length;
   found.rows++;
   found.tokens += length;
-  found.learntTokens += labels.reduce((n, label) => n + (label === -100 ? 0 : 1), 0);
+  found.learntTokens += labels.reduce((n, label) => n + (label === ignoredLabel ? 0 : 1), 0);
   if (length > (found.longest?.tokens ?? 0)) found.longest = { tokens: length, place: placeOf(tokens) };
   const bucket = 2 ** Math.ceil(Math.log2(length));
   found.histogram.set(bucket, (found.histogram.get(bucket) ?? 0) + 1);
@@ -167,8 +168,8 @@ function shown(tokens: TokenizedRow, tokenizer: Tokenizer | undefined): ShownRow
   const { inputIds, labels } = tokens;
   const parts: { text: string; learnt: boolean }[] = [];
   for (let begin = 0, end = 0; begin < inputIds.length; begin = end) {
-    const learnt = labels[begin] !== -100;
-    while (end < inputIds.length && (labels[end] !== -100) === learnt) end++;
+    const learnt = labels[begin] !== ignoredLabel;
+    while (end < inputIds.length && (labels[end] !== ignoredLabel) === learnt) end++;
     const ids = Array.from(inputIds.subarray(begin, end));
     const text = tokenizer?.decode(ids, { skipSpecialTokens: false }) ?? ids.join(' ');
     parts.push({ text, learnt });
