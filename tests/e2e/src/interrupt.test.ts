@@ -32,7 +32,7 @@ test('an interrupted job is paused, leaves no process, does not come back by its
   const { code, stderr } = await running.done;
   expect(code).toBe(130);
   expect(stderr).toContain('emloc jobs resume long');
-  expect(work.processes()).toEqual([]);
+  await expect.poll(() => work.processes()).toEqual([]);
 
   const { jobs } = await work.json<{ jobs: { id: string; state: string }[] }>('jobs', 'list');
   expect(jobs).toMatchObject([{ id: 'long', state: 'paused' }]);

@@ -34,7 +34,7 @@ test('emloc up prints addresses as JSON, a second terminal shares the mesh, Ctrl
 
   up.child.kill('SIGINT');
   expect((await up.done).code).toBe(0);
-  expect(work.processes()).toEqual([]);
+  await expect.poll(() => work.processes()).toEqual([]);
   expect(existsSync(join(work.home, 'mesh.json'))).toBe(false);
 });
 

@@ -57,7 +57,7 @@ async function superviseMesh(): Promise<void> {
     door.shut();
     await removeMeshFile(home.meshFile);
     await mesh.stop();
-    door.close();
+    // The connections of those who wait are left to the end of this process: then what they see is true.
   }
 }
 
