@@ -194,6 +194,30 @@ test('target modules that match nothing: what the model has is told', async () =
   await refuses(finetune({ '--target-modules': '(' }), 2, '--target-modules', 'regular expression');
 });
 
+test.each([
+  ['tiny-gpt2', 'q_proj,v_proj', 'q_proj', 'c_attn, c_proj, c_fc'],
+  ['tiny-phi3', 'o_proj,gate_proj', 'gate_proj', 'qkv_proj, o_proj, gate_up_proj, down_proj'],
+  ['tiny-qwen3-moe', 'qkv_proj', 'qkv_proj', 'q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj'],
+])('target modules of another architecture than %s', async (fixture, typed, wrong, has) => {
+  const at = { '--model': join(tinyLlama, '..', fixture), '--target-modules': typed };
+  const words = [
+    '--target-modules',
+    `${wrong} matches no linear`,
+    `this model has ${has}; or use all-linear`,
+  ];
+  await refuses(finetune(at), 2, ...words);
+});
+
+test('a tokenizer of more tokens than the model has', async () => {
+  const vocab = Object.fromEntries(Array.from({ length: 300 }, (_, id) => [`t${id}`, id]));
+  const small = model('small-vocabulary', (at) =>
+    writeFileSync(join(at, 'tokenizer.json'), JSON.stringify({ added_tokens: [], model: { vocab } })),
+  );
+  const words = ['--model', 'ids up to 299', 'vocab_size is 256', 'resize_token_embeddings'];
+  await refuses(finetune({ '--model': small }), 1, ...words);
+  await refuses(['generate', '--model', small, '--prompt', 'a'], 1, ...words);
+});
+
 test('an adapter for other shapes, or none at all', async () => {
   const evaluate = (adapter: string): string[] => [
     'evaluate',

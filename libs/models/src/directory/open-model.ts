@@ -1,11 +1,12 @@
 /**
  * Opens a Hugging Face model directory or an emulator directory: config.json, the headers of the safetensors files,
- * and whether the two agree. No TensorFlow, no weight is read, so every complaint comes before any work.
+ * and whether they and the tokenizer agree. No TensorFlow, no weight is read, so every complaint comes before any work.
  */
 import { EmlocError } from '@emloc/errors';
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { architectureOf } from '../architectures/index.ts';
+import { checkVocabulary } from '../tokenizer/check-vocabulary.ts';
 import type { LinearSpec, ModelDirectory, ModelOf, TensorSpec } from '../types.ts';
 import { canonicalNames } from './canonical-names.ts';
 import { checkTensors } from './check-tensors.ts';
@@ -32,6 +33,7 @@ export const openModel = (path: string): ModelDirectory => {
   const factored = checkTensors(expected, tensors, (name) =>
     emulator === undefined ? undefined : linears.get(moduleOf(name)),
   );
+  checkVocabulary(dir, hinted.vocabSize);
 
   const dtype = tensors.get(architecture.tensorNames.embedding)?.dtype ?? hinted.dtype;
   let digest: Promise<string> | undefined;

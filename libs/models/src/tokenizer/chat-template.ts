@@ -26,17 +26,20 @@ export interface ChatTemplate {
   mark(messages: readonly ChatMessage[], options?: ChatTemplateOptions): MarkedConversation | undefined;
 }
 
-/** `chat_template.jinja` wins over `chat_template` in tokenizer_config.json, as in transformers; `given` over both. */
+/** The directory's own: `chat_template.jinja` wins over `chat_template` in tokenizer_config.json, as in transformers. */
+export const templateText = (dir: string, config: Readonly<Record<string, unknown>>): string | undefined => {
+  const file = join(dir, 'chat_template.jinja');
+  return existsSync(file) ? readFileSync(file, 'utf8') : defaultTemplate(config['chat_template']);
+};
+
+/** `given` wins over the directory's own. */
 export const loadChatTemplate = (
   dir: string,
   config: Readonly<Record<string, unknown>>,
   specialTokens: Readonly<Record<string, string | undefined>>,
   given?: string,
 ): ChatTemplate => {
-  const file = join(dir, 'chat_template.jinja');
-  const own = (): string | undefined =>
-    existsSync(file) ? readFileSync(file, 'utf8') : defaultTemplate(config['chat_template']);
-  const text = given ?? own();
+  const text = given ?? templateText(dir, config);
   const parsed = new Map<string, Template>();
   const render = (
     template: string,

@@ -1,6 +1,6 @@
 /**
  * Tokenizer and chat template of a model directory, by Hugging Face's own JavaScript libraries. Limits: tokenizer.json
- * only (no SentencePiece file without it); the model is not asked, so ids are not checked against its vocabulary.
+ * only (no SentencePiece file without it). Whether its ids fit the model is asked where the model is opened.
  */
 import { EmlocError } from '@emloc/errors';
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { readJsonObject } from '../directory/read-json.ts';
 import { loadChatTemplate, type ChatMessage, type ChatTemplateOptions } from './chat-template.ts';
 import type { MarkedConversation } from './generation-marks.ts';
+import { tokenText } from './token-text.ts';
 
 export interface Tokenizer {
   /** Special tokens that stand in the text are found in it; `addSpecialTokens` (default true) is about those around it. */
@@ -88,10 +89,3 @@ const construct = (file: string, config: Record<string, unknown>): HuggingFaceTo
 
 const optionalJson = (file: string): Record<string, unknown> =>
   existsSync(file) ? readJsonObject(file) : {};
-
-/** Special tokens are written as text or as `{ content }`. */
-const tokenText = (token: unknown): string | undefined => {
-  if (typeof token === 'string') return token;
-  const content = (token as { content?: unknown } | null | undefined)?.content;
-  return typeof content === 'string' ? content : undefined;
-};
