@@ -1,4 +1,5 @@
 /** Sums what the checks and test runs of a workspace came to. */
+import { resultsIn } from './test-results.mjs';
 
 export const none = { passed: 0, failed: 0, skipped: 0 };
 
@@ -23,18 +24,30 @@ export function countTask(task, output) {
   return passed || counts.failed > 0 ? counts : addCounts(counts, { ...none, failed: 1 });
 }
 
-/** What vitest says at its end: `Tests  1 failed | 31 passed | 2 skipped (34)`; undefined where it says nothing. */
+/** What vitest says at its end, and what other runners say in theirs; undefined where nobody says anything. */
 export function countTests(text) {
+  const told = [vitestCounts(text), ...resultsIn(text)].filter((counts) => counts !== undefined);
+  return told.length === 0 ? undefined : told.reduce(addCounts);
+}
+
+/** `Tests  1 failed | 31 passed | 2 skipped (34)` */
+function vitestCounts(text) {
   const line = text.match(/^ *Tests +(.*\(\d+\).*)$/m)?.[1];
   if (line === undefined) return undefined;
   const count = (word) => Number(line.match(new RegExp(`(\\d+) ${word}`))?.[1] ?? 0);
   return { passed: count('passed'), failed: count('failed'), skipped: count('skipped') + count('todo') };
 }
 
-/** Names of the tests that failed, as vitest heads each failure: ` FAIL  src/a.test.ts > what it shows`. */
+/** Names of the tests that failed: as vitest heads each failure (` FAIL  src/a.test.ts > what it shows`), or as told. */
 export function failedTests(output) {
-  const heads = [...stripColours(output).matchAll(/^ *(?:> )?FAIL +(.+)$/gm)].map((head) => head[1].trim());
-  return [...new Set(heads)];
+  const plain = stripColours(output);
+  const heads = [...plain.matchAll(/^ *(?:> )?FAIL +(.+)$/gm)].map((head) => head[1].trim());
+  return [...new Set([...heads, ...resultsIn(plain).flatMap(({ failures }) => failures)])];
+}
+
+/** What runners other than vitest left out, and why. */
+export function skippedTests(output) {
+  return [...new Set(resultsIn(stripColours(output)).flatMap(({ skips }) => skips))];
 }
 
 /** The part of Nx's output that belongs to a task: from its heading to the next. */

@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkNode, installDependencies, prepare, root, runChild } from './set-up.mjs';
-import { addCounts, countTask, failedTests, none, summary } from './test-counts.mjs';
+import { addCounts, countTask, failedTests, none, skippedTests, summary } from './test-counts.mjs';
 
 /** Projects whose tests start whole meshes: alone, one after the other, when everything else has passed the machine. */
 const spanning = ['@emloc/contract-tests', '@emloc/e2e', '@emloc/interop'];
@@ -24,6 +24,7 @@ const environment = {
 };
 let counts = none;
 const failures = [];
+const skips = [];
 
 counts = addCounts(counts, await check('buf lint', 'buf', ['lint', 'proto']));
 counts = addCounts(counts, await check('format', 'prettier', ['--check', '.']));
@@ -33,10 +34,15 @@ counts = addCounts(counts, await nx(['-t', 'test', '-p', spanning.join(','), '--
 // After Nx, whose graph of the projects the layer rules read. All projects at once take a fifth of one after the other.
 counts = addCounts(counts, await check('lint', 'eslint', ['--max-warnings', '0', '.']));
 
-if (failures.length > 0) console.log(`\nfailed:\n${failures.map((name) => `  ${name}`).join('\n')}`);
+list('skipped', skips);
+list('failed', failures);
 console.log(`\ntook ${Math.round((Date.now() - startedMs) / 1000)}s`);
 console.log(summary(counts));
 process.exitCode = counts.failed === 0 ? 0 : 1;
+
+function list(title, names) {
+  if (names.length > 0) console.log(`\n${title}:\n${names.map((name) => `  ${name}`).join('\n')}`);
+}
 
 /** One command that passes or fails as a whole. */
 async function check(name, tool, args) {
@@ -48,7 +54,7 @@ async function check(name, tool, args) {
   return { ...none, failed: 1 };
 }
 
-/** Runs Nx targets; which task passed is read from the record Nx keeps, how many tests from what vitest printed. */
+/** Runs Nx targets; which task passed is read from the record Nx keeps, how many tests from what their runners printed. */
 async function nx(args) {
   mkdirSync(environment.NX_CACHE_DIRECTORY, { recursive: true });
   let output = '';
@@ -64,6 +70,7 @@ async function nx(args) {
       }),
   });
   failures.push(...failedTests(output));
+  skips.push(...skippedTests(output));
   const tasks = tasksSince(began);
   if (tasks.length === 0) return { ...none, failed: 1 };
   const counted = tasks.map((task) => countTask(task, output)).reduce(addCounts, none);

@@ -1,4 +1,4 @@
-/** How `npm test` counts: what Nx and vitest print, replayed from a cache or not. */
+/** How `npm test` counts: what Nx, vitest and other runners print, replayed from a cache or not. */
 import { expect, test } from 'vitest';
 
 interface Counts {
@@ -9,12 +9,24 @@ interface Counts {
 interface TestCounts {
   countTask(task: { taskId: string; target: string; status: number }, output: string): Counts;
   failedTests(output: string): string[];
+  skippedTests(output: string): string[];
   summary(counts: Counts): string;
 }
+interface Results extends Counts {
+  readonly failures: string[];
+  readonly skips: string[];
+}
+interface TestResults {
+  fromGoTest(text: string): Results;
+  resultsLine(results: Partial<Results>): string;
+}
 
-// A script for Node alone, without types.
-const script = new URL('../../../tools/test-counts.mjs', import.meta.url).href;
-const { countTask, failedTests, summary } = (await import(script)) as TestCounts;
+// Scripts for Node alone, without types.
+const script = (name: string) => new URL(`../../../tools/${name}`, import.meta.url).href;
+const { countTask, failedTests, skippedTests, summary } = (await import(
+  script('test-counts.mjs')
+)) as TestCounts;
+const { fromGoTest, resultsLine } = (await import(script('test-results.mjs'))) as TestResults;
 
 const output = [
   '> nx run @emloc/a:test  [existing outputs match the cache, left as is]',
@@ -27,6 +39,16 @@ const output = [
   '      Tests  1 failed | 4 passed | 2 skipped (7)',
   '> nx run @emloc/c:test',
   'Error: it fell over before any test',
+  '> nx run @emloc/d:test',
+  resultsLine({
+    passed: 5,
+    failed: 1,
+    skipped: 1,
+    failures: ['test_d.py::test_halves'],
+    skips: ['d: no toolchain'],
+  }),
+  resultsLine({ passed: 2 }),
+  '{"testResults":{"passed":"many"}}',
 ].join('\n');
 const task = (project: string, status: number) => ({
   taskId: `@emloc/${project}:test`,
@@ -45,8 +67,37 @@ test('a task that printed no count, or failed besides its tests, is a failure', 
   expect(countTask(task('unknown', 0), output)).toEqual({ passed: 0, failed: 1, skipped: 0 });
 });
 
-test('the tests that failed are named once each', () => {
-  expect(failedTests(output)).toEqual(['src/b.test.ts > halves > are equal']);
+test('results of other runners are counted by the lines in which they tell them', () => {
+  expect(countTask(task('d', 1), output)).toEqual({ passed: 7, failed: 1, skipped: 1 });
+  expect(countTask(task('d', 0), '> nx run @emloc/d:test\n{"testResults":{"pas')).toMatchObject({
+    failed: 1,
+  });
+});
+
+test('the tests that failed are named once each, and what other runners left out', () => {
+  expect(failedTests(output)).toEqual(['src/b.test.ts > halves > are equal', 'test_d.py::test_halves']);
+  expect(skippedTests(output)).toEqual(['d: no toolchain']);
+});
+
+test('of go test each innermost test counts one, and a package that does not build', () => {
+  const events = [
+    { Action: 'run', Package: 'emloc', Test: 'TestJob' },
+    { Action: 'output', Package: 'emloc', Test: 'TestJob', Output: '=== RUN TestJob' },
+    { Action: 'pass', Package: 'emloc', Test: 'TestJob/ends' },
+    { Action: 'fail', Package: 'emloc', Test: 'TestJob/is_cancelled' },
+    { Action: 'fail', Package: 'emloc', Test: 'TestJob' },
+    { Action: 'skip', Package: 'emloc', Test: 'TestTls' },
+    { Action: 'fail', Package: 'emloc' },
+    { Action: 'fail', Package: 'emloc/broken' },
+  ];
+  const text = ['# emloc/broken: not JSON', ...events.map((event) => JSON.stringify(event))].join('\n');
+  expect(fromGoTest(text)).toEqual({
+    passed: 1,
+    failed: 2,
+    skipped: 1,
+    failures: ['emloc TestJob/is_cancelled', 'emloc/broken'],
+    skips: ['emloc TestTls'],
+  });
 });
 
 test('lint and typecheck count one each', () => {
