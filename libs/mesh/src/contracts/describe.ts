@@ -25,19 +25,24 @@ const repeated = 3;
 const idempotencyLevels: Readonly<Record<string, number>> = { NO_SIDE_EFFECTS: 1, IDEMPOTENT: 2 };
 
 export function describeMessage(type: protobuf.Type): object {
-  // Oneofs that stand for `optional` come last.
-  const oneofs = [...type.oneofsArray].sort((a, b) => Number(isSynthetic(a)) - Number(isSynthetic(b)));
-  const nested = type.nestedArray.filter((object) => object instanceof protobuf.Type);
+  const oneofs = oneofsOf(type);
   const maps = type.fieldsArray.filter((field) => field instanceof protobuf.MapField);
   return {
     name: type.name,
     field: type.fieldsArray.map((field) => describeField(field, oneofs)),
-    nestedType: [...nested.map(describeMessage), ...maps.map(describeMapEntry)],
+    nestedType: [...nestedTypesOf(type).map(describeMessage), ...maps.map(describeMapEntry)],
     enumType: type.nestedArray.filter((object) => object instanceof protobuf.Enum).map(describeEnum),
     oneofDecl: oneofs.map(({ name }) => ({ name })),
     ...deprecated(type),
   };
 }
+
+/** In the order of the descriptor: those that stand for `optional` come last. */
+export const oneofsOf = (type: protobuf.Type): protobuf.OneOf[] =>
+  [...type.oneofsArray].sort((a, b) => Number(isSynthetic(a)) - Number(isSynthetic(b)));
+
+export const nestedTypesOf = (type: protobuf.Type): protobuf.Type[] =>
+  type.nestedArray.filter((object) => object instanceof protobuf.Type);
 
 export function describeEnum(type: protobuf.Enum): object {
   return {

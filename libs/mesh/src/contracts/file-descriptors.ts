@@ -2,7 +2,7 @@
  * The contracts as FileDescriptorProtos, for reflection. protobufjs can make descriptors itself, but drops `optional`,
  * spells names in camelCase, merges the files of a package and names map entries as no other implementation accepts
  * (grpcurl refuses them), so they are made here from what it has parsed; a test compares them with those of `buf build`.
- * Left out: comments, reserved ranges, custom options.
+ * Comments are in (source-info.ts). Left out: lines and columns, reserved ranges, custom options.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
 import { describeEnum, describeMessage, describeService } from './describe.ts';
 import { protoDirectories } from './proto-dirs.ts';
+import { sourceLocations } from './source-info.ts';
 
 /** The files and all that they import, each after its imports, encoded. `paths` are absolute or below a proto directory. */
 export function fileDescriptors(paths: readonly string[]): Buffer[] {
@@ -17,7 +18,7 @@ export function fileDescriptors(paths: readonly string[]): Buffer[] {
   for (const path of paths) parse(path, files);
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => pathOf(target);
-  root.loadSync([...paths], { keepCase: true });
+  root.loadSync([...paths], { keepCase: true, alternateCommentMode: true, preferTrailingComment: false });
   root.resolveAll();
   return [...files.values()].map((file) => describeFile(file, root));
 }
@@ -60,6 +61,7 @@ function describeFile(file: ParsedFile, root: protobuf.Root): Buffer {
     messageType: objects.filter((o) => o instanceof protobuf.Type).map(describeMessage),
     enumType: objects.filter((o) => o instanceof protobuf.Enum).map(describeEnum),
     service: objects.filter((o) => o instanceof protobuf.Service).map(describeService),
+    sourceCodeInfo: { location: sourceLocations(objects) },
     syntax: 'proto3',
   };
   return Buffer.from(FileDescriptorProto.encode(FileDescriptorProto.fromObject(described)).finish());

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ChannelCredentials, Client, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { protoPath as healthProto } from 'grpc-health-check';
 import { expect, onTestFinished, test } from 'vitest';
 import type { CallContext } from './handlers.ts';
 import { all, callEcho, serveEcho } from '../testing/echo.ts';
@@ -75,6 +76,48 @@ test('health is answered while a call is slow, and turns with setServing', async
   await echo.ready(30_000);
 });
 
+test('a health watch sees a service serve, turn, and drain while its calls still run', async () => {
+  const server = await serveEcho({ change: () => wait(60_000, {}, { ref: false }) }, { drainMs: 60_000 });
+  const health = loadSync(healthProto, { enums: String })['grpc.health.v1.Health'] as ServiceDefinition;
+  const { Watch: method } = health;
+  if (method === undefined) throw new Error('no health contract');
+  const client = new Client(server.address, ChannelCredentials.createInsecure());
+  const echo = callEcho(server.address);
+  await echo.ready(30_000);
+  const watches = ['', 'emloc.test.v1.EchoService', 'no.such.Service'].map((service) => {
+    const seen: string[] = [];
+    const call = client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      { service },
+    );
+    call.on('data', ({ status }: { status: string }) => seen.push(status));
+    call.on('error', () => {});
+    return seen;
+  });
+  const [whole, one, unknown] = watches;
+  await expect
+    .poll(() => watches.map((seen) => seen.at(-1)))
+    .toEqual(['SERVING', 'SERVING', 'SERVICE_UNKNOWN']);
+  server.setServing('emloc.test.v1.EchoService', false);
+  await expect.poll(() => one).toEqual(['SERVING', 'NOT_SERVING']);
+  server.setServing('emloc.test.v1.EchoService', true);
+  await expect.poll(() => one).toEqual(['SERVING', 'NOT_SERVING', 'SERVING']);
+  const stuck = new AbortController();
+  const inFlight = echo.call.change({}, { signal: stuck.signal }).catch((error: unknown) => error);
+  await expect.poll(() => server.callsInFlight).toBe(1);
+  const stopped = server.stop();
+  await expect.poll(() => [whole?.at(-1), one?.at(-1)]).toEqual(['NOT_SERVING', 'NOT_SERVING']);
+  expect(server.callsInFlight).toBe(1);
+  stuck.abort();
+  expect(await inFlight).toMatchObject({ code: 'CANCELLED' });
+  await stopped;
+  expect(unknown).toEqual(['SERVICE_UNKNOWN']);
+  echo.close();
+  client.close();
+});
+
 test('a Unix socket is its owner’s only, replaces a dead one, and never one that lives', async () => {
   const path = join(temporaryDirectory(), 'echo.sock');
   writeFileSync(path, 'left over by a server that was killed');
@@ -104,7 +147,7 @@ test('an address that is in use, or not of this machine, is named', async () => 
   await expect(foreign).rejects.toMatchObject({ reason: 'ADDRESS_NOT_USABLE' });
 });
 
-test('reflection names the services and describes their messages, and those of error details', async () => {
+test('reflection names the services and describes their messages with comments, and those of error details', async () => {
   const server = await serveEcho();
   const reflection = loadSync('grpc/reflection/v1/reflection.proto', { includeDirs: [reflectionProtos] });
   const { ServerReflectionInfo: method } = reflection[
@@ -130,7 +173,9 @@ test('reflection names the services and describes their messages, and those of e
   }[];
   const names = services?.listServicesResponse?.service.map(({ name }) => name);
   expect(names?.sort()).toEqual(['emloc.test.v1.EchoService', 'grpc.health.v1.Health']);
-  expect(echo?.fileDescriptorResponse?.fileDescriptorProto[0]?.toString('latin1')).toContain('LabelsEntry');
+  const described = echo?.fileDescriptorResponse?.fileDescriptorProto[0]?.toString('latin1');
+  expect(described).toContain('LabelsEntry');
+  expect(described).toContain(' After an empty line.');
   expect(errorInfo?.fileDescriptorResponse?.fileDescriptorProto[0]?.toString('latin1')).toContain(
     'google.rpc',
   );
