@@ -1,0 +1,3 @@
+import { kubernetesProgram } from '../kubernetes.mjs';
+
+export default kubernetesProgram('kubectl');
