@@ -21,7 +21,7 @@ const names: Readonly<
   'tiny-qwen3': usual,
   'tiny-mistral': usual,
   'tiny-gemma3': usual,
-  'tiny-qwen3-moe': { ...usual, foreign: ['w1', 'gate_up_proj', 'c_proj', 'mlp.gate', 'mlp.gate_proj'] },
+  'tiny-qwen3-moe': { ...usual, foreign: ['w1', 'gate_up_proj', 'c_proj', 'mlp.gate'] },
   'tiny-mixtral': { has: [...attention, 'w1', 'w3', 'w2'], foreign: [...mlp, 'block_sparse_moe.gate'] },
   'tiny-phi3': {
     has: ['qkv_proj', 'o_proj', 'gate_up_proj', 'down_proj'],
