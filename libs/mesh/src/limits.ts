@@ -29,6 +29,13 @@ export const defaultDeadlineMs = 30_000;
 /** How long calls in flight may go on when a service stops: below the 30 s an orchestrator gives before it kills. */
 export const defaultDrainMs = 10_000;
 
+/** Then, how long operations may take to write a checkpoint: with the drain still below those 30 s. */
+export const defaultStopGraceMs = 10_000;
+
+/** How often a service looks whether it can work, and how long a look may take: below a probe's usual period. */
+export const readinessEveryMs = 5_000;
+export const readinessTimeoutMs = 4_000;
+
 /** Refused calls may be repeated after so long (RetryInfo). */
 export const retryDelayMs = 500;
 

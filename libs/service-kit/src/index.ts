@@ -7,5 +7,6 @@ export * from './requests/sources.ts';
 export * from './requests/stage-fields.ts';
 export * from './service/announce.ts';
 export * from './service/call-pieces.ts';
+export * from './service/directories.ts';
 export * from './service/environment.ts';
 export * from './service/start-stage-service.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { ArtifactStore } from '@emloc/artifacts';
 import { EmlocError } from '@emloc/errors';
 import { createLogger, startServer, stopOnSignals, type Logger } from '@emloc/mesh';
-import { announceReady } from '@emloc/service-kit';
+import { announceReady, checkDirectories, prepareDirectories } from '@emloc/service-kit';
 import { openDatabase } from './database/open-database.ts';
 import { createSchema } from './database/schema.ts';
 import { loadCoordinatorConfig, type CoordinatorConfig } from './environment.ts';
@@ -31,6 +31,7 @@ try {
 }
 
 async function start(config: CoordinatorConfig, logger: Logger): Promise<void> {
+  await prepareDirectories(config);
   const database = await openDatabase({
     url: config.databaseUrl,
     stateDir: config.stateDir,
@@ -60,7 +61,7 @@ async function start(config: CoordinatorConfig, logger: Logger): Promise<void> {
   );
   const server = await startServer({
     name: 'coordinator',
-    address: config.addresses.coordinator,
+    address: config.listenAddress ?? config.addresses.coordinator,
     services: [
       jobService(jobs),
       artifactService(artifacts),
@@ -69,6 +70,10 @@ async function start(config: CoordinatorConfig, logger: Logger): Promise<void> {
     tls: config.tls,
     limits: config.limits,
     drainMs: config.drainMs,
+    checkReady: async () => {
+      await checkDirectories(config);
+      await database.pool.query('SELECT 1');
+    },
     logger,
   });
   stopOnSignals(server, async () => {

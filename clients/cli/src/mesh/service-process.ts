@@ -75,7 +75,12 @@ export class ServiceProcess {
     const child = spawn(process.execPath, [...nodeArguments(), '--import', preload, main], {
       cwd: repositoryRoot,
       detached: true,
-      env: { ...this.#settings.environment, [addressVariable(this.name)]: this.#address ?? '127.0.0.1:0' },
+      env: {
+        ...this.#settings.environment,
+        // One for a container of its own: six services here would want the same port.
+        EMLOC_LISTEN_ADDRESS: undefined,
+        [addressVariable(this.name)]: this.#address ?? '127.0.0.1:0',
+      },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;

@@ -20,7 +20,9 @@ test('variables are read as typed values, and an empty one counts as unset', () 
     EMLOC_INFERENCE_ADDRESS: '[::1]:4000',
     EMLOC_LOG_LEVEL: '',
     EMLOC_LOG_FORMAT: 'json',
+    EMLOC_LISTEN_ADDRESS: '0.0.0.0:50553',
     EMLOC_DRAIN_MS: '1500',
+    EMLOC_STOP_GRACE_MS: '60000',
     EMLOC_TLS_CA: 'ca.pem',
     EMLOC_TLS_MUTUAL: '1',
     EMLOC_LIMIT_MESSAGE_BYTES: '8388608',
@@ -30,7 +32,9 @@ test('variables are read as typed values, and an empty one counts as unset', () 
     stateDir: '/state',
     addresses: { training: 'unix:/run/t.sock', inference: '[::1]:4000' },
     log: { level: 'info', format: 'json' },
+    listenAddress: '0.0.0.0:50553',
     drainMs: 1500,
+    stopGraceMs: 60_000,
     tls: { ca: 'ca.pem', requireClientCertificate: true },
     limits: { maxMessageBytes: 8388608 },
   });
@@ -40,6 +44,7 @@ test('a bad value names its variable, its value and the mend', () => {
   const bad: Record<string, string>[] = [
     { EMLOC_TRAINING_ADDRESS: 'localhost' },
     { EMLOC_TRAINING_ADDRESS: '127.0.0.1:70000' },
+    { EMLOC_LISTEN_ADDRESS: '0.0.0.0' },
     { EMLOC_LOG_LEVEL: 'loud' },
     { EMLOC_DRAIN_MS: 'soon' },
   ];

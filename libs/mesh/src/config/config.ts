@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { EmlocError } from '@emloc/errors';
 import { z } from 'zod';
-import { defaultDrainMs, limits, type Limits } from '../limits.ts';
+import { defaultDrainMs, defaultStopGraceMs, limits, type Limits } from '../limits.ts';
 import type { TlsFiles } from '../tls/credentials.ts';
 
 export const serviceNames = [
@@ -25,10 +25,15 @@ export interface LogConfig {
 export interface MeshConfig {
   readonly home: string;
   readonly stateDir: string;
+  /** Where each service is called. */
   readonly addresses: Readonly<Record<ServiceName, string>>;
+  /** Where this process listens, if not where it is called: in a container, every interface of its own. */
+  readonly listenAddress: string | undefined;
   readonly tls: TlsFiles | undefined;
   readonly log: LogConfig;
   readonly drainMs: number;
+  /** After the drain: how long operations may take to write their checkpoints. */
+  readonly stopGraceMs: number;
   readonly limits: Limits;
 }
 
@@ -53,6 +58,7 @@ const environment = z.object({
   EMLOC_TRAINING_ADDRESS: addressSchema.optional(),
   EMLOC_CORRECTION_ADDRESS: addressSchema.optional(),
   EMLOC_INFERENCE_ADDRESS: addressSchema.optional(),
+  EMLOC_LISTEN_ADDRESS: addressSchema.optional(),
   EMLOC_TLS_CA: z.string().optional(),
   EMLOC_TLS_CERT: z.string().optional(),
   EMLOC_TLS_KEY: z.string().optional(),
@@ -61,6 +67,7 @@ const environment = z.object({
   EMLOC_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   EMLOC_LOG_FORMAT: z.enum(['json', 'pretty']).optional(),
   EMLOC_DRAIN_MS: z.coerce.number().int().min(0).default(defaultDrainMs),
+  EMLOC_STOP_GRACE_MS: z.coerce.number().int().min(0).default(defaultStopGraceMs),
   EMLOC_LIMIT_MESSAGE_BYTES: bytes.default(limits.maxMessageBytes),
   EMLOC_LIMIT_HEADER_BYTES: bytes.default(limits.maxHeaderBytes),
   EMLOC_LIMIT_CONCURRENT_CALLS: z.coerce
@@ -84,12 +91,14 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       correction: e.EMLOC_CORRECTION_ADDRESS ?? `127.0.0.1:${firstPort + 4}`,
       inference: e.EMLOC_INFERENCE_ADDRESS ?? `127.0.0.1:${firstPort + 5}`,
     },
+    listenAddress: e.EMLOC_LISTEN_ADDRESS,
     tls: tlsOf(e),
     log: {
       level: e.EMLOC_LOG_LEVEL,
       format: e.EMLOC_LOG_FORMAT ?? (process.stderr.isTTY ? 'pretty' : 'json'),
     },
     drainMs: e.EMLOC_DRAIN_MS,
+    stopGraceMs: e.EMLOC_STOP_GRACE_MS,
     limits: {
       ...limits,
       maxMessageBytes: e.EMLOC_LIMIT_MESSAGE_BYTES,

@@ -75,7 +75,7 @@ function cannotBind(address: string, cause: Error): EmlocError {
     {
       field: 'address',
       value: address,
-      mend: 'choose an address of this machine, such as 127.0.0.1:0',
+      mend: 'choose an address of this machine, such as 127.0.0.1:0; where others find it elsewhere, EMLOC_LISTEN_ADDRESS',
       cause,
     },
   );

@@ -21,7 +21,11 @@ import { serverCredentials, type TlsFiles } from '../tls/credentials.ts';
 import { bind } from './address.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
 import { toRaw, type CallContext, type Implementation } from './handlers.ts';
+import { watchReadiness } from './readiness.ts';
 import { serveCall, type Host } from './serve-call.ts';
+
+/** Asked of `grpc.health.v1` by who wants to know whether to start the process anew, not whether to call it. */
+export const livenessName = 'liveness';
 
 export interface ServiceEntry {
   readonly package: string;
@@ -38,6 +42,8 @@ export interface ServerOptions {
   readonly limits?: Partial<Limits>;
   readonly drainMs?: number;
   readonly logger?: Logger;
+  /** Throws while the service cannot work, such as without its database: its health is NOT_SERVING then. */
+  readonly checkReady?: () => Promise<void>;
   /** Refuses a call by throwing, before its handler. */
   readonly authorize?: (call: CallContext) => void | Promise<void>;
 }
@@ -47,7 +53,7 @@ export interface RunningServer {
   readonly port: number | undefined;
   readonly logger: Logger;
   readonly callsInFlight: number;
-  /** Health of one service by its full name; '' is the server's. */
+  /** Health of one service by its full name; '' is the server's. Both tell readiness, `liveness` that the process lives. */
   setServing(service: string, serving: boolean): void;
   stop(): Promise<void>;
 }
@@ -71,9 +77,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     names.push(service.name);
     server.addService(...bindHandlers(service, entry.implementation, host));
   }
-  const health = new HealthImplementation(
-    Object.fromEntries(['', ...names].map((name) => [name, 'SERVING'])),
-  );
+  const health = new HealthImplementation({
+    ...Object.fromEntries(['', ...names].map((name) => [name, 'SERVING'])),
+    // Answered to the end: an orchestrator that takes a drain for a death would cut it short.
+    [livenessName]: 'SERVING',
+  });
   health.addToServer(server);
   new ReflectionService(reflected(options.services), {
     services: [...names, 'grpc.health.v1.Health'],
@@ -81,8 +89,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const bound = await bind(server, options.address ?? '127.0.0.1:0', serverCredentials(options.tls));
   logger.info({ address: bound.address, services: names }, 'listening');
 
+  const setReady = (ready: boolean): void => {
+    for (const name of ['', ...names]) health.setStatus(name, ready ? 'SERVING' : 'NOT_SERVING');
+  };
+  const readiness =
+    options.checkReady === undefined ? undefined : watchReadiness(options.checkReady, setReady, logger);
   const stop = async (): Promise<void> => {
-    for (const name of ['', ...names]) health.setStatus(name, 'NOT_SERVING');
+    readiness?.stop();
+    setReady(false);
     const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
     await calls.drain(options.drainMs ?? defaultDrainMs);
     // What the calls wrote last has to leave; health and reflection streams would stay for ever.

@@ -18,6 +18,7 @@ import { operationService } from '../operations/operation-service.ts';
 import { operationToProto } from '../operations/to-proto.ts';
 import { sourceResolver, type SourceResolver } from '../requests/sources.ts';
 import { announceReady } from './announce.ts';
+import { checkDirectories, prepareDirectories } from './directories.ts';
 import { loadServiceConfig, type ServiceConfig } from './environment.ts';
 
 /** Each holds a model. */
@@ -64,6 +65,7 @@ export async function startStageService(options: StageServiceOptions): Promise<v
 
 async function start(options: StageServiceOptions, config: ServiceConfig, logger: Logger): Promise<void> {
   const { name, worker } = options;
+  await prepareDirectories(config);
   const env = { EMLOC_STORE_DIR: config.storeDir };
   const kinds = Object.fromEntries(
     Object.entries(options.kinds(config, logger)).map(([kind, rest]) => [kind, { ...rest, worker }]),
@@ -94,7 +96,7 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
   };
   const server = await startServer({
     name,
-    address: config.addresses[name],
+    address: config.listenAddress ?? config.addresses[name],
     services: [
       {
         package: `emloc.${name}.v1`,
@@ -106,10 +108,11 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
     tls: config.tls,
     limits: config.limits,
     drainMs: config.drainMs,
+    checkReady: () => checkDirectories(config),
     logger,
   });
   stopOnSignals(server, async () => {
-    await Promise.all([manager.close(), warm.close(), holders.close()]);
+    await Promise.all([manager.close({ graceMs: config.stopGraceMs }), warm.close(), holders.close()]);
   });
   const recovered = await manager.recover();
   if (recovered.length > 0) logger.info({ operations: recovered }, 'taken over');

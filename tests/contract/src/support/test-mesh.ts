@@ -11,7 +11,7 @@ import { connect, serviceNames, type Connection, type ServiceName } from '@emloc
 export const repository = fileURLToPath(new URL('../../../../', import.meta.url));
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const readyMs = 90_000;
-const stopMs = 15_000;
+const stopMs = 150_000;
 
 export const fixture = join(repository, 'tests/fixtures/tiny-llama');
 
@@ -65,8 +65,8 @@ export class TestMesh {
   }
 
   /** One more of a service that is there already; tells its address. */
-  async startReplica(name: ServiceName): Promise<string> {
-    const child = this.#spawn(name, { [variable(name)]: '127.0.0.1:0' });
+  async startReplica(name: ServiceName, env: NodeJS.ProcessEnv = {}): Promise<string> {
+    const child = this.#spawn(name, { [variable(name)]: '127.0.0.1:0', ...env });
     this.#replicas.push(child);
     return this.#ready(name, child);
   }
@@ -99,8 +99,9 @@ export class TestMesh {
     await this.#end(name, 'SIGKILL');
   }
 
-  async stopService(name: ServiceName): Promise<void> {
-    await this.#end(name, 'SIGTERM');
+  /** As an orchestrator stops it; tells how it ended. */
+  async stopService(name: ServiceName): Promise<Ended | undefined> {
+    return this.#end(name, 'SIGTERM');
   }
 
   async stop(): Promise<void> {
@@ -140,20 +141,27 @@ export class TestMesh {
     });
   }
 
-  async #end(name: ServiceName, signal: NodeJS.Signals): Promise<void> {
+  async #end(name: ServiceName, signal: NodeJS.Signals): Promise<Ended | undefined> {
     const child = this.#processes.get(name);
     this.#processes.delete(name);
-    if (child !== undefined) await end(child, signal);
+    return child && end(child, signal);
   }
 }
 
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
-  await gone;
-  clearTimeout(timer);
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<Ended> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopMs);
+    await gone;
+    clearTimeout(timer);
+  }
+  return { code: child.exitCode, signal: child.signalCode };
 }
 
 const variable = (name: ServiceName): string => `EMLOC_${name.toUpperCase()}_ADDRESS`;
