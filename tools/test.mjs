@@ -26,7 +26,11 @@ let counts = none;
 const failures = [];
 const skips = [];
 
-counts = addCounts(counts, await check('buf lint', 'buf', ['lint', 'proto']));
+for (const name of ['lint', 'breaking', 'reference'])
+  counts = addCounts(
+    counts,
+    await check(`contracts: ${name}`, undefined, ['tools/contracts/main.mjs', name]),
+  );
 counts = addCounts(counts, await check('format', 'prettier', ['--check', '.']));
 counts = addCounts(counts, await check('typecheck', 'tsc', ['--noEmit', '-p', 'tsconfig.json']));
 counts = addCounts(counts, await nx(['-t', 'test', `--exclude=${spanning.join(',')}`, '--parallel=2']));
@@ -44,10 +48,11 @@ function list(title, names) {
   if (names.length > 0) console.log(`\n${title}:\n${names.map((name) => `  ${name}`).join('\n')}`);
 }
 
-/** One command that passes or fails as a whole. */
+/** One command that passes or fails as a whole; without a tool: a script of ours. */
 async function check(name, tool, args) {
   console.log(`\n> ${name}`);
-  const code = await runChild(bin(tool), args, { cwd: root, env: environment, stdio: 'inherit' });
+  const command = tool === undefined ? process.execPath : bin(tool);
+  const code = await runChild(command, args, { cwd: root, env: environment, stdio: 'inherit' });
   console.log(code === 0 ? `${name}: passed` : `${name}: failed`);
   if (code === 0) return { ...none, passed: 1 };
   failures.push(name);
