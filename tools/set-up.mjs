@@ -64,9 +64,10 @@ export async function prepare({ model }) {
   if (code !== 0) process.exit(code);
 }
 
-/** Runs a TypeScript file as it is; its output is ours; signals are passed on. */
-export function runTypeScript(args, options = {}) {
-  return runChild(process.execPath, ['--import', 'tsx', ...args], {
+/** Runs a TypeScript program; its output is ours; signals are passed on. Dependencies have to be there. */
+export async function runTypeScript([program, ...args], options = {}) {
+  const { programArguments } = await import('@emloc/launch');
+  return runChild(process.execPath, [...programArguments(program), ...args], {
     cwd: root,
     stdio: 'inherit',
     ...options,

@@ -79,7 +79,7 @@ test('a service that dies is started again where it was', async () => {
   await until(up, () => up.stdout().trimEnd().endsWith('}'));
   const coordinator = work
     .processes()
-    .find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('services/coordinator/src/main.ts'));
+    .find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('services/coordinator/src/main.'));
   process.kill(coordinator ?? 0, 'SIGKILL');
   const list = await work.run('jobs', 'list');
   expect(list).toMatchObject({ code: 0, stdout: 'no jobs\n' });

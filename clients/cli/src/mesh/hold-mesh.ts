@@ -5,13 +5,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EmlocError, type ErrorCode } from '@emloc/errors';
 import { withFileLock } from '@emloc/downloads';
+import { programArguments } from '@emloc/launch';
 import type { Home } from './home.ts';
 import { Lease } from './lease.ts';
 import { readMeshFile } from './mesh-file.ts';
-import { nodeArguments } from './node-arguments.ts';
 import type { Addresses } from './services.ts';
 
 export interface HeldMesh {
@@ -63,8 +62,8 @@ async function startSupervisor(
 ): Promise<void> {
   mkdirSync(home.logs, { recursive: true, mode: 0o700 });
   const log = openSync(join(home.logs, 'mesh.log'), 'a', 0o600);
-  const main = fileURLToPath(new URL('./supervisor-main.ts', import.meta.url));
-  const child = spawn(process.execPath, [...nodeArguments(), main], {
+  const main = new URL('./supervisor-main.ts', import.meta.url);
+  const child = spawn(process.execPath, programArguments(main), {
     detached: true,
     env: { ...environment, EMLOC_HOME: home.directory },
     stdio: ['ignore', log, log, 'ipc'],

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { EmlocError } from '@emloc/errors';
-import { nodeArguments } from './node-arguments.ts';
+import { programArguments } from '@emloc/launch';
 import type { ServiceName } from './services.ts';
 
 const repositoryRoot = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -72,7 +72,7 @@ export class ServiceProcess {
   #spawn(): ChildProcess {
     const main = join(repositoryRoot, 'services', this.name, 'src', 'main.ts');
     const preload = fileURLToPath(new URL('./end-with-parent.mjs', import.meta.url));
-    const child = spawn(process.execPath, [...nodeArguments(), '--import', preload, main], {
+    const child = spawn(process.execPath, programArguments(main, ['--import', preload]), {
       cwd: repositoryRoot,
       detached: true,
       env: {

@@ -3,9 +3,8 @@
  * IPC for cancel, two pipes for frames, its output in a log file.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Duplex } from 'node:stream';
+import { programArguments } from '@emloc/launch';
 import { orderVariable, type Order } from '../worker/order.ts';
 
 export interface WorkerProcess {
@@ -35,9 +34,6 @@ export interface SpawnOptions {
   readonly log: number;
 }
 
-/** tsx as a loader, found from here: a worker may lie in a package that does not name it. */
-const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-
 /**
  * MiB of V8's young generation (the default is 16, thrice): a worker's data lies in TensorFlow, and what it makes in
  * JavaScript dies young. Measured: docs/decisions/0104-onednn-and-its-allocator.md.
@@ -45,9 +41,7 @@ const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const YOUNG_GENERATION = '--max-semi-space-size=4';
 
 export function spawnWorker(options: SpawnOptions): WorkerProcess {
-  const path = typeof options.worker === 'string' ? options.worker : fileURLToPath(options.worker);
-  const load = path.endsWith('.ts') ? ['--import', loader] : [];
-  const child = spawn(process.execPath, ['--enable-source-maps', YOUNG_GENERATION, ...load, path], {
+  const child = spawn(process.execPath, programArguments(options.worker, [YOUNG_GENERATION]), {
     detached: true,
     stdio: ['ignore', options.log, options.log, 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, ...options.env, [orderVariable]: JSON.stringify(options.order) },

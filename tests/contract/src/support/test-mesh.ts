@@ -1,15 +1,14 @@
 /** A mesh of real service processes for one test file: its own home, its own ports, gone when the file is done. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { programArguments } from '@emloc/launch';
 import { connect, serviceNames, type Connection, type ServiceName } from '@emloc/mesh';
 
 export const repository = fileURLToPath(new URL('../../../../', import.meta.url));
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const readyMs = 90_000;
 const stopMs = 150_000;
 
@@ -73,11 +72,15 @@ export class TestMesh {
 
   #spawn(name: ServiceName, env: NodeJS.ProcessEnv = {}): ChildProcess {
     const known = [...this.#addresses].map(([other, address]) => [variable(other), address]);
-    const child = spawn(process.execPath, ['--import', tsx, `services/${name}/src/main.ts`], {
-      cwd: repository,
-      env: { ...this.#env, [variable(name)]: '127.0.0.1:0', ...Object.fromEntries(known), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      programArguments(join(repository, `services/${name}/src/main.ts`)),
+      {
+        cwd: repository,
+        env: { ...this.#env, [variable(name)]: '127.0.0.1:0', ...Object.fromEntries(known), ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     child.stderr?.on('data', (text: Buffer) => (this.#log += text.toString()));
     return child;
   }
