@@ -70,6 +70,8 @@ async function start(config: CoordinatorConfig, logger: Logger): Promise<void> {
     tls: config.tls,
     limits: config.limits,
     drainMs: config.drainMs,
+    healthAddress: config.healthAddress,
+    connectionAgeMs: config.connectionAgeMs,
     checkReady: async () => {
       await checkDirectories(config);
       await database.pool.query('SELECT 1');

@@ -79,6 +79,7 @@ export class ServiceProcess {
         ...this.#settings.environment,
         // One for a container of its own: six services here would want the same port.
         EMLOC_LISTEN_ADDRESS: undefined,
+        EMLOC_HEALTH_ADDRESS: undefined,
         [addressVariable(this.name)]: this.#address ?? '127.0.0.1:0',
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

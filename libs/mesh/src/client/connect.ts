@@ -58,6 +58,10 @@ export function connect<T extends object = AnyMethods>(options: ConnectOptions):
   };
 }
 
+/** A name that is looked up, or a list: each address is a replica, and calls go to them in turn. */
+const hasManyAddresses = /^(dns|ipv4|ipv6):/;
+const inTurn = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
+
 function channelOptions(options: ConnectOptions): ChannelOptions {
   const maxBytes = options.maxMessageBytes ?? limits.maxMessageBytes;
   const serverName = options.tls?.serverName;
@@ -72,6 +76,7 @@ function channelOptions(options: ConnectOptions): ChannelOptions {
     // Repeating is ours (retry.ts), seen in spans and bounded by the call's deadline.
     'grpc.enable_retries': 0,
     'grpc.service_config_disable_resolution': 1,
+    ...(hasManyAddresses.test(options.address) ? { 'grpc.service_config': inTurn } : {}),
     // The mesh's own addresses are never behind the proxy that the environment names for the world outside.
     'grpc.enable_http_proxy': 0,
     ...(serverName === undefined

@@ -29,6 +29,10 @@ export interface MeshConfig {
   readonly addresses: Readonly<Record<ServiceName, string>>;
   /** Where this process listens, if not where it is called: in a container, every interface of its own. */
   readonly listenAddress: string | undefined;
+  /** Where health is told without TLS, for probes. */
+  readonly healthAddress: string | undefined;
+  /** After so long clients make their connections anew; undefined: never. */
+  readonly connectionAgeMs: number | undefined;
   readonly tls: TlsFiles | undefined;
   readonly log: LogConfig;
   readonly drainMs: number;
@@ -59,6 +63,8 @@ const environment = z.object({
   EMLOC_CORRECTION_ADDRESS: addressSchema.optional(),
   EMLOC_INFERENCE_ADDRESS: addressSchema.optional(),
   EMLOC_LISTEN_ADDRESS: addressSchema.optional(),
+  EMLOC_HEALTH_ADDRESS: addressSchema.optional(),
+  EMLOC_CONNECTION_AGE_MS: z.coerce.number().int().min(1000).optional(),
   EMLOC_TLS_CA: z.string().optional(),
   EMLOC_TLS_CERT: z.string().optional(),
   EMLOC_TLS_KEY: z.string().optional(),
@@ -92,6 +98,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       inference: e.EMLOC_INFERENCE_ADDRESS ?? `127.0.0.1:${firstPort + 5}`,
     },
     listenAddress: e.EMLOC_LISTEN_ADDRESS,
+    healthAddress: e.EMLOC_HEALTH_ADDRESS,
+    connectionAgeMs: e.EMLOC_CONNECTION_AGE_MS,
     tls: tlsOf(e),
     log: {
       level: e.EMLOC_LOG_LEVEL,

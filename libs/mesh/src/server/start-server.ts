@@ -20,6 +20,7 @@ import { startTelemetry } from '../telemetry/start.ts';
 import { serverCredentials, type TlsFiles } from '../tls/credentials.ts';
 import { bind } from './address.ts';
 import { CallsInFlight } from './calls-in-flight.ts';
+import { serveHealth } from './health-address.ts';
 import { toRaw, type CallContext, type Implementation } from './handlers.ts';
 import { watchReadiness } from './readiness.ts';
 import { serveCall, type Host } from './serve-call.ts';
@@ -41,6 +42,10 @@ export interface ServerOptions {
   readonly tls?: TlsFiles;
   readonly limits?: Partial<Limits>;
   readonly drainMs?: number;
+  /** Where health is told, too, never with TLS: for probes that cannot speak it. */
+  readonly healthAddress?: string;
+  /** Clients make their connections anew after so long, and so hear of new replicas. Calls are not cut. */
+  readonly connectionAgeMs?: number;
   readonly logger?: Logger;
   /** Throws while the service cannot work, such as without its database: its health is NOT_SERVING then. */
   readonly checkReady?: () => Promise<void>;
@@ -51,6 +56,7 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly address: string;
   readonly port: number | undefined;
+  readonly healthAddress: string | undefined;
   readonly logger: Logger;
   readonly callsInFlight: number;
   /** Health of one service by its full name; '' is the server's. Both tell readiness, `liveness` that the process lives. */
@@ -69,6 +75,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     'grpc.max_concurrent_streams': limits.maxConcurrentCallsPerConnection,
     'grpc.keepalive_time_ms': keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
+    ...(options.connectionAgeMs === undefined
+      ? {}
+      : { 'grpc.max_connection_age_ms': options.connectionAgeMs }),
   });
   const host: Host = { logger, limits, calls, authorize: options.authorize };
   const names: string[] = [];
@@ -87,7 +96,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     services: [...names, 'grpc.health.v1.Health'],
   }).addToServer(server);
   const bound = await bind(server, options.address ?? '127.0.0.1:0', serverCredentials(options.tls));
-  logger.info({ address: bound.address, services: names }, 'listening');
+  const probed =
+    options.healthAddress === undefined ? undefined : await serveHealth(health, options.healthAddress);
+  logger.info({ address: bound.address, services: names, health: probed?.address }, 'listening');
 
   const setReady = (ready: boolean): void => {
     for (const name of ['', ...names]) health.setStatus(name, ready ? 'SERVING' : 'NOT_SERVING');
@@ -102,6 +113,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     // What the calls wrote last has to leave; health and reflection streams would stay for ever.
     await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 100))]);
     server.forceShutdown();
+    probed?.stop();
     await closed;
     logger.info('stopped');
     await telemetry.shutdown();
@@ -109,6 +121,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   let stopped: Promise<void> | undefined;
   return {
     ...bound,
+    healthAddress: probed?.address,
     logger,
     get callsInFlight() {
       return calls.size;

@@ -108,6 +108,8 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
     tls: config.tls,
     limits: config.limits,
     drainMs: config.drainMs,
+    healthAddress: config.healthAddress,
+    connectionAgeMs: config.connectionAgeMs,
     checkReady: () => checkDirectories(config),
     logger,
   });
