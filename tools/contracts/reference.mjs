@@ -49,7 +49,7 @@ function introduction(packages) {
   return [
     '# Reference of the contracts',
     '',
-    'Made from the comments of [`proto/`](../../proto) by `npm run reference`; a check of `npm test` fails where the two differ. Lines to copy: [grpcurl.md](../grpcurl.md).',
+    'Made from the comments of [`proto/`](../../proto) by `npm run reference`; a check of `npm test` fails where the two differ. Errors: [errors.md](errors.md); lines to copy: [grpcurl.md](../grpcurl.md).',
     '',
     'A field marked *optional* tells absent from zero: absent takes the default that its text names. All others have the zero of proto3 where they are not set.',
     '',

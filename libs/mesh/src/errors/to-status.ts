@@ -33,12 +33,19 @@ export function toStatusMessage(thrown: unknown, traceId?: string): StatusMessag
   if (error.mend !== undefined) {
     details.push(any('google.rpc.Help', { links: [{ description: cut(error.mend), url: '' }] }));
   }
-  if (error.code === 'UNAVAILABLE' || error.code === 'RESOURCE_EXHAUSTED') {
+  if (passesByItself(error)) {
     const retryDelay = { seconds: Math.floor(retryDelayMs / 1000), nanos: (retryDelayMs % 1000) * 1e6 };
     details.push(any('google.rpc.RetryInfo', { retryDelay }));
   }
   return { code: numberOf(error.code), message, details };
 }
+
+/**
+ * Whether the same request can succeed after a wait. Of what is exhausted only a queue empties: a budget, a disk and a
+ * limit stay as they are.
+ */
+const passesByItself = ({ code, reason }: EmlocError): boolean =>
+  code === 'UNAVAILABLE' || (code === 'RESOURCE_EXHAUSTED' && reason === 'QUEUE_FULL');
 
 /** What grpc-js ends a call with. */
 export function toStatus(thrown: unknown, traceId?: string): StatusObject {
