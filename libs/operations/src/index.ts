@@ -8,6 +8,13 @@ export type {
   ManagerOptions,
   StartOptions,
 } from './manager/options.ts';
+export type {
+  AttemptEnd,
+  AttemptRun,
+  LostAttempt,
+  OperationCount,
+  OperationObserver,
+} from './manager/observer.ts';
 export type { Page } from './manager/pages.ts';
 export { wasKilled } from './directory/deaths.ts';
 export { maxKilledAttempts } from './limits.ts';

@@ -15,6 +15,9 @@ const needs: Readonly<Record<ServiceName, readonly ServiceName[]>> = {
   coordinator: ['calibration', 'compression', 'training', 'correction', 'inference'],
 };
 
+/** The port that is registered for Prometheus exporters of OpenTelemetry. */
+const defaultMetricsPort = 9464;
+
 export class LocalMesh {
   readonly #home: Home;
   readonly #environment: NodeJS.ProcessEnv;
@@ -60,8 +63,16 @@ export class LocalMesh {
     for (const service of this.#services.values()) service.kill();
   }
 
+  /** On one machine each service needs a port of its own for Prometheus: the one that is set, and those after it. */
+  #metricsPort(name: ServiceName): NodeJS.ProcessEnv {
+    const { OTEL_METRICS_EXPORTER: exporters = '', OTEL_EXPORTER_PROMETHEUS_PORT: first } = this.#environment;
+    if (!exporters.split(',').includes('prometheus')) return {};
+    const port = Number(first || defaultMetricsPort) + serviceNames.indexOf(name);
+    return { OTEL_EXPORTER_PROMETHEUS_PORT: String(port) };
+  }
+
   #startService(name: ServiceName, addresses: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
-    const environment = { ...this.#environment, ...addresses };
+    const environment = { ...this.#environment, ...addresses, ...this.#metricsPort(name) };
     const service = new ServiceProcess({ name, logs: this.#home.logs, environment });
     this.#services.set(name, service);
     return service.start(signal);

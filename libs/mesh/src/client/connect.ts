@@ -126,6 +126,7 @@ function caller(
             return await span.run(once);
           } catch (error) {
             if (!(await tries.again(error))) throw error;
+            span.retried(error);
             options.logger?.debug({ method: method.path, err: error }, 'tried again');
           }
         }
@@ -142,13 +143,14 @@ function caller(
           const stream = method.requestStream
             ? bidi(attempt, request as AsyncIterable<unknown>)
             : serverStream(attempt, request ?? {});
-          for await (const message of stream) {
+          for await (const message of span.counted('receive', stream)) {
             received = true;
             yield message;
           }
           return;
         } catch (error) {
           if (received || !(await tries.again(error))) throw error;
+          span.retried(error);
         }
       }
     } catch (error) {

@@ -71,7 +71,7 @@ async function serve(
       checkHeaders(call.metadata, host.limits.maxHeaderBytes);
       await host.authorize?.(context);
       const request = method.requestStream
-        ? readAll(call as unknown as Readable, context.signal)
+        ? span.counted('receive', readAll(call as unknown as Readable, context.signal))
         : call.request;
       if (!method.responseStream) {
         const response: unknown = await raceAbort(Promise.resolve(handler(request, context)), context.signal);
@@ -80,7 +80,7 @@ async function serve(
       }
       await writeAll(
         call as unknown as Writable,
-        handler(request, context),
+        span.counted('transmit', handler(request, context) as AsyncIterable<unknown>),
         context.signal,
         host.limits.maxUnsentMessages,
       );

@@ -67,7 +67,7 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const limits = { ...defaultLimits, ...options.limits };
   const logger = options.logger ?? createLogger({ name: options.name });
-  const telemetry = await startTelemetry({ service: options.name });
+  const telemetry = await startTelemetry({ service: options.name, logger });
   const calls = new CallsInFlight();
   const server = new Server({
     'grpc.max_receive_message_length': limits.maxMessageBytes,

@@ -18,6 +18,8 @@ export interface SpanLine {
   readonly status: string;
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly events?: readonly { readonly name: string; readonly atMs: number }[];
+  /** Spans that this one goes on from. */
+  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
 }
 
 export class JsonLinesExporter implements SpanExporter {
@@ -58,6 +60,9 @@ function lineOf(span: ReadableSpan): SpanLine {
     ...(span.events.length === 0
       ? {}
       : { events: span.events.map((event) => ({ name: event.name, atMs: ms(event.time) })) }),
+    ...(span.links.length === 0
+      ? {}
+      : { links: span.links.map(({ context: { traceId, spanId } }) => ({ traceId, spanId })) }),
   };
 }
 

@@ -1,14 +1,18 @@
-/** Spans of calls, by OpenTelemetry's semantic conventions for RPC: one at the caller, its child at the service. */
+/** Calls as spans and metrics, by OpenTelemetry's semantic conventions for RPC: one span at the caller, its child at the service. */
 import { context, SpanKind, trace, type Context, type Span } from '@opentelemetry/api';
 import type { Metadata } from '@grpc/grpc-js';
 import { EmlocError } from '@emloc/errors';
-import { numberOf } from '../errors/codes.ts';
+import { recordCall, recordRetry, type Direction } from './rpc-metrics.ts';
 import { contextOf, currentTraceparent, fail, tracer } from './spans.ts';
 
 export interface RpcSpan {
   readonly traceId: string | undefined;
   /** Runs `fn` as part of the call. */
   run<T>(fn: () => T): T;
+  /** Messages that pass unparsed, with their bytes counted. */
+  counted<T>(direction: Direction, messages: AsyncIterable<T>): AsyncIterable<T>;
+  /** The call failed and is made again. */
+  retried(error: unknown): void;
   end(error?: unknown): void;
 }
 
@@ -18,7 +22,7 @@ export function clientSpan(path: string, address: string, metadata: Metadata): R
     kind: SpanKind.CLIENT,
     attributes: { ...attributesOf(path), ...serverOf(address) },
   });
-  const rpc = rpcSpan(span, context.active());
+  const rpc = rpcSpan('client', path, span, context.active());
   const traceparent = rpc.run(currentTraceparent);
   if (traceparent !== undefined) metadata.set('traceparent', traceparent);
   return rpc;
@@ -32,33 +36,50 @@ export function serverSpan(path: string, peer: string, metadata: Metadata): RpcS
     { kind: SpanKind.SERVER, attributes: { ...attributesOf(path), 'network.peer.address': peer } },
     parent,
   );
-  return rpcSpan(span, parent);
+  return rpcSpan('server', path, span, parent);
 }
 
-function rpcSpan(span: Span, parent: Context): RpcSpan {
+function rpcSpan(side: 'client' | 'server', path: string, span: Span, parent: Context): RpcSpan {
   const own = trace.setSpan(parent, span);
   const { traceId } = span.spanContext();
+  const method = path.slice(1);
+  const begun = performance.now();
+  const bytes = { transmit: 0, receive: 0 };
   let ended = false;
   return {
     traceId: /^0+$/.test(traceId) ? undefined : traceId,
     run: (fn) => context.with(own, fn),
+    async *counted(direction, messages) {
+      for await (const message of messages) {
+        if (message instanceof Uint8Array) bytes[direction] += message.byteLength;
+        yield message;
+      }
+    },
+    retried: (error) => {
+      span.addEvent('retry', { 'error.type': EmlocError.from(error).code });
+      recordRetry(method);
+    },
     end: (error) => {
       if (ended) return;
       ended = true;
-      span.setAttribute(
-        'rpc.grpc.status_code',
-        error === undefined ? 0 : numberOf(EmlocError.from(error).code),
-      );
-      if (error !== undefined) fail(span, error);
+      const status = error === undefined ? 'OK' : EmlocError.from(error).code;
+      span.setAttribute('rpc.status_code', status);
+      if (bytes.transmit > 0) span.setAttribute('emloc.stream.transmit_bytes', bytes.transmit);
+      if (bytes.receive > 0) span.setAttribute('emloc.stream.receive_bytes', bytes.receive);
+      if (error !== undefined) {
+        span.setAttribute('error.type', status);
+        fail(span, error);
+      }
+      recordCall({ side, method, status, seconds: (performance.now() - begun) / 1000, bytes });
       span.end();
     },
   };
 }
 
-function attributesOf(path: string): Record<string, string> {
-  const [, service = '', method = ''] = path.split('/');
-  return { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': method };
-}
+const attributesOf = (path: string): Record<string, string> => ({
+  'rpc.system.name': 'grpc',
+  'rpc.method': path.slice(1),
+});
 
 function serverOf(address: string): Record<string, string | number> {
   if (address.startsWith('unix:')) return { 'server.address': address.slice(5) };

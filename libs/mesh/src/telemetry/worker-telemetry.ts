@@ -1,6 +1,10 @@
-/** The trace of an operation's process: continues its operation's, one span around the work, sent before it ends. */
+/**
+ * The trace of an operation's process. The operation's own span is its service's, which outlives the process; what the
+ * process does are short spans under it, so that one that is killed leaves no orphans. A small call of a process that stays
+ * has a span here.
+ */
 import { startTelemetry } from './start.ts';
-import { runWithTraceparent, withSpan } from './spans.ts';
+import { addSpan, runWithTraceparent, withSpan } from './spans.ts';
 
 /** As `runWorker` of @emloc/operations takes it in `around`; the shape is repeated here so that neither needs the other. */
 export interface WorkerRun {
@@ -13,18 +17,17 @@ export interface WorkerRun {
 
 export function workerTelemetry(service: string): <T>(run: WorkerRun, work: () => Promise<T>) => Promise<T> {
   return async (run, work) => {
-    const telemetry = await startTelemetry({ service });
-    const attributes = {
-      'emloc.operation.id': run.id,
-      'emloc.operation.kind': run.kind,
-      'emloc.operation.attempt': run.attempt,
-    };
-    try {
-      return await runWithTraceparent(run.traceparent, () =>
-        withSpan(`${run.mode} ${run.kind}`, attributes, work),
-      );
-    } finally {
-      if (run.mode === 'operation') await telemetry.shutdown();
-    }
+    // What is to be counted is counted by the service: it reads the events, and has the one port.
+    const telemetry = await startTelemetry({ service, metrics: false });
+    const attributes = { 'emloc.operation.kind': run.kind };
+    return runWithTraceparent(run.traceparent, async () => {
+      if (run.mode === 'warm') return withSpan(`call ${run.kind}`, attributes, work);
+      addSpan('start process', attributes, { startedAt: performance.timeOrigin });
+      try {
+        return await work();
+      } finally {
+        await telemetry.shutdown();
+      }
+    });
   };
 }

@@ -10,7 +10,7 @@ import { leasePath, type LeaseHolder } from '../directory/lease.ts';
 import type { Layout } from '../directory/layout.ts';
 import { addUsage, clearError, readOutcome, writeError, type Outcome } from '../directory/outcome.ts';
 import { deservesAnotherTry } from '../directory/deaths.ts';
-import { errorToJson, type ErrorJson } from '../error-json.ts';
+import { errorFromJson, errorToJson, type ErrorJson } from '../error-json.ts';
 import { readJson } from '../files.ts';
 import { FrameType, jsonFrame } from '../frames/frame.ts';
 import { FrameWriter } from '../frames/frame-writer.ts';
@@ -19,6 +19,8 @@ import { exitReason } from '../process/exit-reason.ts';
 import { memoryOf, startTimeOf } from '../process/proc.ts';
 import { spawnWorker, type Exit, type WorkerProcess } from '../process/spawn-worker.ts';
 import type { StopMode, Usage } from '../types.ts';
+import { AttemptNews } from './attempt-news.ts';
+import type { AttemptEnd, OperationObserver } from './observer.ts';
 import { leaseLostSignal, stateAfter, stopReason } from '../worker/order.ts';
 
 export interface AttemptOptions {
@@ -28,16 +30,20 @@ export interface AttemptOptions {
   readonly worker: URL | string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly traceparent: string | undefined;
+  readonly queuedAt: Date;
+  readonly observer: OperationObserver;
   readonly memoryLimitBytes: number | undefined;
   readonly cancelGraceMs: number;
   /** The frames of an attached call; without them input is empty and output is thrown away. */
-  readonly input?: AsyncIterable<Buffer> | ((signal: AbortSignal) => AsyncIterable<Buffer>);
+  readonly input?:
+    AsyncIterable<Buffer> | ((signal: AbortSignal, traceparent: string | undefined) => AsyncIterable<Buffer>);
   readonly takeOutput?: (pipe: Readable) => void;
 }
 
 export class Attempt {
   readonly #options: AttemptOptions;
   readonly #startedMs = performance.now();
+  #news: AttemptNews | undefined;
   #process: WorkerProcess | undefined;
   #mode: StopMode | undefined;
   #graceTimer: NodeJS.Timeout | undefined;
@@ -53,16 +59,24 @@ export class Attempt {
   }
 
   /** Until the end is written down. QUEUED: the operation waits for another attempt, by us or another. */
-  async run(): Promise<Outcome['state'] | 'LOST'> {
-    const { layout, lease, kind, traceparent } = this.#options;
+  async run(): Promise<AttemptEnd> {
+    const { layout, lease, kind, traceparent, queuedAt, observer } = this.#options;
     repairEvents(layout);
+    const { attempt } = lease;
+    this.#news = new AttemptNews(layout, observer, { id: layout.id, kind, attempt, traceparent, queuedAt });
+    const work = (own: string | undefined): Promise<AttemptEnd> => this.#run(own);
+    return observer.around === undefined ? work(traceparent) : observer.around(this.#news.run, work);
+  }
+
+  async #run(traceparent: string | undefined): Promise<AttemptEnd> {
+    const { layout, lease, kind } = this.#options;
     // The last owner died between its process's end and writing it down.
     const left = readOutcome(layout);
     if (left !== undefined && left.state !== 'QUEUED') return this.#finish(left);
     clearError(layout);
     if (this.#mode === undefined) this.checkStopFile();
     if (this.#mode !== undefined) return this.#finish(this.#stopped());
-    if (!lease.renew({ phase: 'running' })) return 'LOST';
+    if (!lease.renew({ phase: 'running' })) return { state: 'LOST' };
     appendEvent(layout, { attempt: lease.attempt, state: 'RUNNING' });
     const log = openSync(layout.log, 'a');
     try {
@@ -86,7 +100,7 @@ export class Attempt {
     const { pid } = this.#process;
     if (pid > 0) {
       lease.renew({ workerPid: pid, workerStart: startTimeOf(pid) });
-      this.#connect(this.#process);
+      this.#connect(this.#process, traceparent);
     }
     const exit = await this.#process.ended;
     this.#ended.abort();
@@ -95,7 +109,7 @@ export class Attempt {
     // Whoever took over ended the process, and writes from here on.
     if (this.#lost || !lease.renew()) {
       clearTimeout(this.#graceTimer);
-      return 'LOST';
+      return { state: 'LOST' };
     }
     repairEvents(layout);
     return this.#finish(readOutcome(layout) ?? this.#died(exit));
@@ -126,6 +140,7 @@ export class Attempt {
   }
 
   sample(): void {
+    this.#news?.tell();
     const memory = this.#process === undefined ? undefined : memoryOf(this.#process.pid);
     if (memory === undefined) return;
     this.#peakRssBytes = Math.max(this.#peakRssBytes, memory.peakRssBytes);
@@ -136,13 +151,13 @@ export class Attempt {
     this.#process?.kill('SIGKILL');
   }
 
-  #connect(process: WorkerProcess): void {
+  #connect(process: WorkerProcess, traceparent: string | undefined): void {
     const { input, takeOutput } = this.#options;
     if (takeOutput === undefined) process.output.resume();
     else takeOutput(process.output);
     const writer = new FrameWriter(process.input);
     const pump = async (): Promise<void> => {
-      const frames = typeof input === 'function' ? input(this.#ended.signal) : input;
+      const frames = typeof input === 'function' ? input(this.#ended.signal, traceparent) : input;
       for await (const frame of frames ?? []) await writer.write(FrameType.data, frame);
     };
     void pump()
@@ -195,8 +210,9 @@ export class Attempt {
     };
   }
 
-  #finish(outcome: Outcome): Outcome['state'] {
+  #finish(outcome: Outcome): AttemptEnd {
     const { layout, lease } = this.#options;
+    this.#news?.tell();
     clearTimeout(this.#graceTimer);
     let { state, error } = outcome;
     if (this.#inputFailure !== undefined && state !== 'SUCCEEDED') {
@@ -213,6 +229,6 @@ export class Attempt {
     const line = { attempt: lease.attempt, state, usage };
     appendEvent(layout, told === undefined ? line : { ...line, error: told });
     lease.release();
-    return state;
+    return { state, usage, ...(error === undefined ? {} : { error: errorFromJson(error) }) };
   }
 }

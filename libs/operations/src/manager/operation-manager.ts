@@ -22,6 +22,7 @@ import {
   type ManagerOptions,
   type StartOptions,
 } from './options.ts';
+import type { OperationCount } from './observer.ts';
 import { pageOf, type Page } from './pages.ts';
 import { Scheduler, type Frames } from './scheduler.ts';
 import { OperationStore } from './store.ts';
@@ -83,6 +84,11 @@ export class OperationManager {
       .readAll()
       .filter((o) => (kind === undefined || o.kind === kind) && (state === undefined || o.state === state));
     return pageOf(wanted, pageSize, pageToken);
+  }
+
+  /** What waits and runs in this process, by kind; every kind of its is named. */
+  counts(): OperationCount[] {
+    return this.#scheduler.counts();
   }
 
   /** All events after the cursor, then live ones; ends after the final state, or quietly when the signal aborts. */

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import { EmlocError } from '@emloc/errors';
+import type { OperationObserver } from './observer.ts';
 import { defaultCancelGraceMs, defaultLeaseMs, defaultMaxConcurrent, defaultMaxQueued } from '../limits.ts';
 
 /** What a kind's input may know of the operation that it feeds. */
@@ -32,6 +33,7 @@ export interface ManagerOptions {
   readonly leaseMs?: number;
   readonly cancelGraceMs?: number;
   readonly owner?: string;
+  readonly observer?: OperationObserver;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -42,6 +44,7 @@ export function withDefaults(options: ManagerOptions): Required<ManagerOptions> 
     leaseMs: defaultLeaseMs,
     cancelGraceMs: defaultCancelGraceMs,
     owner: `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`,
+    observer: {},
     env: {},
     ...options,
   };

@@ -12,6 +12,7 @@ import { sampleMs } from '../limits.ts';
 import type { StopMode } from '../types.ts';
 import { stateAfter, stopReason } from '../worker/order.ts';
 import { Attempt } from './attempt.ts';
+import type { OperationCount } from './observer.ts';
 import { queueFull, type KindOptions, type ManagerOptions } from './options.ts';
 import type { OperationStore } from './store.ts';
 
@@ -22,6 +23,8 @@ export interface Frames {
 }
 
 interface Owned {
+  readonly kind: string;
+  readonly queuedAt: Date;
   readonly lease: LeaseHolder;
   readonly frames: Frames | undefined;
   readonly ended: Promise<void>;
@@ -54,6 +57,15 @@ export class Scheduler {
   /** Until an operation of ours has ended or left us; at once where it is not ours. */
   async ended(id: string): Promise<void> {
     await this.#owned.get(id)?.ended;
+  }
+
+  counts(): OperationCount[] {
+    const owned = [...this.#owned.values()];
+    return Object.keys(this.#options.kinds).map((kind) => {
+      const own = owned.filter((each) => each.kind === kind);
+      const running = own.filter(({ attempt }) => attempt !== undefined).length;
+      return { kind, queued: own.length - running, running };
+    });
   }
 
   claim(id: string): LeaseHolder | undefined {
@@ -89,7 +101,8 @@ export class Scheduler {
   enqueue(id: string, lease: LeaseHolder, frames?: Frames): void {
     let end = (): void => {};
     const ended = new Promise<void>((resolve) => (end = resolve));
-    this.#owned.set(id, { lease, frames, ended, end });
+    const { kind } = this.#store.stored(id);
+    this.#owned.set(id, { kind, queuedAt: new Date(), lease, frames, ended, end });
     this.#startNext();
   }
 
@@ -148,11 +161,14 @@ export class Scheduler {
     }
   }
 
-  #attemptAt(id: string, { lease, frames }: Owned): Attempt {
+  #attemptAt(id: string, { lease, frames, queuedAt }: Owned): Attempt {
     const stored = this.#store.stored(id);
     const kind = this.kindOf(stored.kind);
     const { request, traceparent } = stored;
-    const input = kind.input && ((signal: AbortSignal) => kind.input!({ id, request, traceparent }, signal));
+    const input =
+      kind.input &&
+      ((signal: AbortSignal, own: string | undefined) =>
+        kind.input!({ id, request, traceparent: own }, signal));
     const limits = [kind.memoryLimitBytes, stored.memoryLimitBytes].filter((limit) => limit !== undefined);
     return new Attempt({
       layout: this.#store.layout(id),
@@ -161,6 +177,8 @@ export class Scheduler {
       worker: kind.worker,
       env: { ...this.#options.env, ...kind.env },
       traceparent,
+      queuedAt,
+      observer: this.#options.observer,
       memoryLimitBytes: limits.length === 0 ? undefined : Math.min(...limits),
       cancelGraceMs: this.#options.cancelGraceMs,
       input,
@@ -171,7 +189,7 @@ export class Scheduler {
   async #run(id: string, owned: Owned, attempt: Attempt): Promise<void> {
     let state: string | undefined;
     try {
-      state = await attempt.run();
+      ({ state } = await attempt.run());
     } catch (error) {
       // Its directory cannot be written (a full disk, or it was removed): whoever finds it later goes on.
       attempt.abandon();

@@ -55,7 +55,9 @@ export async function runOperation(
   let output: FrameWriter | undefined;
   try {
     await startWatchdog(order.parentPid, order.leasePath);
-    const { request, traceparent } = readRequest(layout);
+    const { request, traceparent: first } = readRequest(layout);
+    // Of the attempt, where its owner gave it one.
+    const traceparent = process.env['TRACEPARENT'] || first;
     mkdirSync(layout.checkpoint, { recursive: true });
     mkdirSync(layout.output, { recursive: true });
     const context: WorkerContext = {

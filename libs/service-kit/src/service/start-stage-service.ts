@@ -17,6 +17,8 @@ import { OperationManager, WarmPool, WarmWorker, type KindOptions } from '@emloc
 import { operationService } from '../operations/operation-service.ts';
 import { operationToProto } from '../operations/to-proto.ts';
 import { sourceResolver, type SourceResolver } from '../requests/sources.ts';
+import { observeOperations } from '../telemetry/observe-operations.ts';
+import { observeQueue } from '../telemetry/operation-metrics.ts';
 import { announceReady } from './announce.ts';
 import { checkDirectories, prepareDirectories } from './directories.ts';
 import { loadServiceConfig, type ServiceConfig } from './environment.ts';
@@ -75,6 +77,7 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
     kinds,
     maxConcurrent: config.maxOperations,
     env,
+    observer: observeOperations(logger),
   });
   const warm = new WarmWorker({ worker, env });
   const holders = new WarmPool({ worker, env, maxProcesses: maxHolders, idleMs: holderIdleMs });
@@ -113,6 +116,7 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
     checkReady: () => checkDirectories(config),
     logger,
   });
+  observeQueue(manager);
   stopOnSignals(server, async () => {
     await Promise.all([manager.close({ graceMs: config.stopGraceMs }), warm.close(), holders.close()]);
   });
