@@ -1,6 +1,6 @@
 /** What a command is given to work with. */
 import type { Home } from './mesh/home.ts';
-import type { Output } from './output/output.ts';
+import type { ErrorStream, Output } from './output/output.ts';
 
 export interface CommandContext {
   readonly output: Output;
@@ -9,7 +9,7 @@ export interface CommandContext {
   readonly args: readonly string[];
   readonly home: Home;
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: ErrorStream;
   /** Aborts at the first Ctrl-C (or SIGTERM, SIGHUP): pause, clean up, throw. */
   readonly signal: AbortSignal;
   /** What a second Ctrl-C does before the process ends at once. Returns a function that takes it back. */

@@ -4,7 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { EmlocError } from '@emloc/errors';
 import type { Start } from './context.ts';
+import { exitCodeLine } from './exit-codes.ts';
+import { colours, emphasis } from './output/colours.ts';
 import type { Streams } from './output/output.ts';
 
 /** A command's file exports one of these: it adds description, options and action to the bare command. */
@@ -21,6 +24,11 @@ export const commandEntries: readonly CommandEntry[] = [
     name: 'finetune',
     summary: 'the whole job: calibrate, compress, train, correct, refine, choose',
     load: () => import('./commands/finetune.ts'),
+  },
+  {
+    name: 'init',
+    summary: 'a job file for finetune, every option in it explained',
+    load: () => import('./commands/init.ts'),
   },
   {
     name: 'calibrate',
@@ -87,51 +95,99 @@ export const commandEntries: readonly CommandEntry[] = [
     summary: 'list, get, watch, cancel, resume and delete jobs',
     load: () => import('./commands/jobs.ts'),
   },
+  {
+    name: 'logs',
+    summary: 'what the services of the local mesh and their processes wrote',
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'completion',
+    summary: 'completion of the command line for bash, zsh and fish',
+    load: () => import('./commands/completion.ts'),
+  },
 ];
 
-export async function buildProgram(
-  args: readonly string[],
-  streams: Streams,
-  start: Start,
-): Promise<Command> {
+export interface ProgramOptions {
+  readonly streams: Streams;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly start: Start;
+  /** Words of which some may name commands: only those are loaded. Undefined: all. */
+  readonly asked?: readonly string[];
+}
+
+export async function buildProgram(options: ProgramOptions): Promise<Command> {
   const program = new Command('emloc')
     .description('Memory-efficient fine-tuning: train a LoRA adapter within the memory of inference.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help of a command')
-    .addHelpText(
-      'after',
-      example(
-        'emloc finetune --model ./SmolLM2-135M-Instruct --data train.jsonl --output ./tuned --ratio 0.5',
-      ) +
-        '\nEach command uses the local mesh that is up (emloc up), or starts one and stops it.' +
-        '\nExit codes: 0 done, 1 failure, 2 wrong usage, 130 interrupted.',
-    )
     .showSuggestionAfterError(true);
-  configure(program, streams);
-  const asked = new Set(args.filter((arg) => !arg.startsWith('-')).slice(0, 2));
+  addExamples(
+    program,
+    'emloc finetune --model ./SmolLM2-135M-Instruct --data train.jsonl --output ./tuned --ratio 0.5',
+    'emloc help finetune',
+  ).addHelpText(
+    'after',
+    '\nEach command uses the local mesh that is up (emloc up), or starts one and stops it.' +
+      `\nExit codes: ${exitCodeLine()}.`,
+  );
+  configure(program, options);
+  const asked = options.asked && new Set(options.asked.filter((arg) => !arg.startsWith('-')).slice(0, 2));
   for (const { name, summary, load } of commandEntries) {
     const command = program.command(name).summary(summary).description(summary);
-    configure(command, streams);
-    if (asked.has(name)) (await load()).define(command, start);
+    configure(command, options);
+    if (asked === undefined || asked.has(name)) (await load()).define(command, options.start);
   }
   return program;
 }
 
-/** Throw where commander would exit; errors are printed in one place. */
-export function configure(command: Command, streams: Streams): Command {
-  return command.exitOverride().configureOutput({
-    writeOut: (text) => void streams.stdout.write(text),
-    writeErr: (text) =>
-      void (text.startsWith('error:') || text.startsWith('(Did you mean')
-        ? undefined
-        : streams.stderr.write(text)),
-    outputError: () => undefined,
-  });
+/** Every command with its options, to be looked at: what is parsed with it starts no work. */
+export const wholeProgram = (): Promise<Command> =>
+  buildProgram({ streams: process, environment: {}, start: () => Promise.resolve() });
+
+/** One command of it. */
+export async function defineCommand(name: string): Promise<Command> {
+  const command = (await wholeProgram()).commands.find((candidate) => candidate.name() === name);
+  if (command === undefined) throw new EmlocError('NOT_FOUND', 'NO_COMMAND', `there is no command ${name}`);
+  return command;
 }
 
-export const example = (...lines: string[]): string =>
-  `\n${lines.length > 1 ? 'Examples' : 'Example'}:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
+/** Throw where commander would exit; errors are printed in one place. */
+export function configure(
+  command: Command,
+  { streams, environment }: Pick<ProgramOptions, 'streams' | 'environment'>,
+): Command {
+  return command
+    .exitOverride()
+    .configureHelp({ styleTitle: emphasis })
+    .configureOutput({
+      writeOut: (text) => void streams.stdout.write(text),
+      writeErr: (text) =>
+        void (text.startsWith('error:') || text.startsWith('(Did you mean')
+          ? undefined
+          : streams.stderr.write(text)),
+      outputError: () => undefined,
+      getOutHasColors: () => colours(streams.stdout, environment),
+      getErrHasColors: () => colours(streams.stderr, environment),
+      getOutHelpWidth: () => columnsOf(streams.stdout),
+      getErrHelpWidth: () => columnsOf(streams.stderr),
+    });
+}
+
+/** Of a terminal; elsewhere every line is as long as it is on a usual one. */
+const columnsOf = (stream: { readonly isTTY?: boolean; readonly columns?: number }): number =>
+  (stream.isTTY ? stream.columns : undefined) ?? 80;
+
+const examples = new WeakMap<Command, readonly string[]>();
+
+/** Lines that can be typed, at the end of the command's help. */
+export function addExamples(command: Command, ...lines: string[]): Command {
+  examples.set(command, lines);
+  const shown = lines.map((line) => `  $ ${line}`).join('\n');
+  return command.addHelpText('after', `\n${lines.length > 1 ? 'Examples' : 'Example'}:\n${shown}\n`);
+}
+
+export const examplesOf = (command: Command): readonly string[] => examples.get(command) ?? [];
 
 function version(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');

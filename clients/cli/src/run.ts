@@ -16,15 +16,20 @@ export interface RunOptions {
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<number> {
   const { streams = process, environment = process.env } = options;
   const surroundings = { args, streams, environment };
-  const start: Start = (chosen, work) => withContext(surroundings, chosen.json === true, work);
+  let json = args.includes('--json');
+  const start: Start = (chosen, work) => {
+    // A job file may ask for it, too.
+    json = chosen.json === true;
+    return withContext(surroundings, json, work);
+  };
   try {
-    const program = await buildProgram(args, streams, start);
+    const program = await buildProgram({ streams, environment, start, asked: args });
     await program.parseAsync(args, { from: 'user' });
     return exitCode.ok;
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCode.ok;
     const error = thrown instanceof CommanderError ? usageError(thrown) : thrown;
-    return report(surroundings, args.includes('--json'), asTyped(error, args));
+    return report(surroundings, json, asTyped(error, args));
   }
 }
 

@@ -17,6 +17,7 @@ export type {
 } from './manager/observer.ts';
 export type { Page } from './manager/pages.ts';
 export { wasKilled } from './directory/deaths.ts';
+export { layoutOf, type Layout } from './directory/layout.ts';
 export { maxKilledAttempts } from './limits.ts';
 export { isFinal } from './types.ts';
 export type { Operation, OperationEvent, OperationState, Usage } from './types.ts';

@@ -19,14 +19,18 @@ export function asTyped(thrown: unknown, args: readonly string[]): unknown {
 }
 
 function laidAtOption(thrown: unknown, args: readonly string[]): unknown {
-  if (!(thrown instanceof EmlocError) || thrown.field === undefined || thrown.field.startsWith('--'))
-    return thrown;
-  const flag = thrown.field
+  if (!(thrown instanceof EmlocError) || thrown.field?.startsWith('--')) return thrown;
+  const flag = fieldFlags(thrown.field).find((candidate) => given(args, candidate));
+  return flag === undefined ? thrown : thrown.with({ field: flag });
+}
+
+/** The options that a field may mean, the innermost part first; an option's own name means itself. */
+export function fieldFlags(field: string | undefined): readonly string[] {
+  if (field === undefined || field.startsWith('--')) return field === undefined ? [] : [field];
+  return field
     .split('.')
     .reverse()
-    .map((part) => `--${optionOf[part] ?? part.replaceAll('_', '-')}`)
-    .find((candidate) => given(args, candidate));
-  return flag === undefined ? thrown : thrown.with({ field: flag });
+    .map((part) => `--${optionOf[part] ?? part.replaceAll('_', '-')}`);
 }
 
 const given = (args: readonly string[], flag: string): boolean =>

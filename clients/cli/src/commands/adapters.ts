@@ -2,7 +2,7 @@
 import { Argument } from 'commander';
 import { jsonOption } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface PushOptions {
   readonly baseModel?: string;
@@ -15,7 +15,7 @@ export interface PushOptions {
 
 export const define: DefineCommand = (command, start) => {
   command.description('Shares an adapter on the Hugging Face hub.');
-  command.addHelpText('after', example('emloc adapters push ./tuned/adapter ORG/NAME'));
+  addExamples(command, 'emloc adapters push ./tuned/adapter ORG/NAME');
 
   const push = command
     .command('push')
@@ -49,11 +49,9 @@ export const define: DefineCommand = (command, start) => {
     { flags: '--private', says: 'make a repository that is made private', default: false },
     jsonOption,
   ]);
-  push.addHelpText(
-    'after',
-    example(
-      'emloc adapters push ./tuned/adapter me/my-adapter --base-model Qwen/Qwen2.5-0.5B-Instruct --private',
-    ),
+  addExamples(
+    push,
+    'emloc adapters push ./tuned/adapter me/my-adapter --base-model Qwen/Qwen2.5-0.5B-Instruct --private',
   );
   push.action((dir: string, repository: string, options: PushOptions) =>
     start(options, async (context) => {

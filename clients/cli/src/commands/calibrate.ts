@@ -10,7 +10,7 @@ import {
   samplesOption,
   seedOption,
 } from '../options/common.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface CalibrateOptions extends TypedData {
   readonly model: string;
@@ -43,10 +43,7 @@ export const define: DefineCommand = (command, start) => {
   ]);
   addOptions(command, 'Data', dataOptions);
   addOptions(command, 'Mesh', meshOptions);
-  command.addHelpText(
-    'after',
-    example('emloc calibrate --model ./model --data train.jsonl --output grams.safetensors'),
-  );
+  addExamples(command, 'emloc calibrate --model ./model --data train.jsonl --output grams.safetensors');
   command.action((options: CalibrateOptions) =>
     start(options, async (context) => {
       const { calibrate } = await import('../stages/calibrate.ts');

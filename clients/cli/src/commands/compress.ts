@@ -2,7 +2,7 @@
 import { meshOptions, modelOption, outputOption, overwriteOption, ratioOptions } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
 import { oneOf } from '../options/values.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export const compressionMethods = ['activation-svd', 'svd'] as const;
 
@@ -40,12 +40,10 @@ export const define: DefineCommand = (command, start) => {
     overwriteOption,
   ]);
   addOptions(command, 'Mesh', meshOptions);
-  command.addHelpText(
-    'after',
-    example(
-      'emloc compress --model ./model --statistics grams.safetensors --ratio 0.5 --output ./emulator',
-      `echo '{".*\\\\.mlp\\\\..*": 0.4, ".*": 0.6}' > ratios.json && emloc compress --model ./model --statistics grams.safetensors --ratios ratios.json --output ./emulator`,
-    ),
+  addExamples(
+    command,
+    'emloc compress --model ./model --statistics grams.safetensors --ratio 0.5 --output ./emulator',
+    `echo '{".*\\\\.mlp\\\\..*": 0.4, ".*": 0.6}' > ratios.json && emloc compress --model ./model --statistics grams.safetensors --ratios ratios.json --output ./emulator`,
   );
   command.action((options: CompressOptions) =>
     start(options, async (context) => {

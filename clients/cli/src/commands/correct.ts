@@ -14,7 +14,7 @@ import {
 } from '../options/correction.ts';
 import { dataOptions, type TypedData } from '../options/data.ts';
 import { addOptions } from '../options/option.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface CorrectOptions extends TypedData {
   readonly model: string;
@@ -51,11 +51,9 @@ export const define: DefineCommand = (command, start) => {
   ]);
   addOptions(command, 'Data', dataOptions);
   addOptions(command, 'Mesh', meshOptions);
-  command.addHelpText(
-    'after',
-    example(
-      'emloc correct --model ./model --emulator ./emulator --adapter ./adapter --output ./corrected --eval-data held-out.jsonl',
-    ),
+  addExamples(
+    command,
+    'emloc correct --model ./model --emulator ./emulator --adapter ./adapter --output ./corrected --eval-data held-out.jsonl',
   );
   command.action((options: CorrectOptions) =>
     start(options, async (context) => {

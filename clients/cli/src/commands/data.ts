@@ -4,7 +4,7 @@ import { jsonOption, maxSeqLengthOption } from '../options/common.ts';
 import { dataOptions, rowShapes, type TypedData } from '../options/data.ts';
 import { addOptions } from '../options/option.ts';
 import { wholeNumber } from '../options/values.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface InspectOptions extends TypedData {
   readonly model?: string;
@@ -14,7 +14,7 @@ export interface InspectOptions extends TypedData {
 
 export const define: DefineCommand = (command, start) => {
   command.description('Shows what a data file is before anything is trained on it.');
-  command.addHelpText('after', example('emloc data inspect train.parquet --model ./model'));
+  addExamples(command, 'emloc data inspect train.parquet --model ./model');
 
   const inspect = command
     .command('inspect')
@@ -39,12 +39,10 @@ export const define: DefineCommand = (command, start) => {
   ]);
   addOptions(inspect, 'Data', dataOptions);
   addOptions(inspect, 'Output', [jsonOption]);
-  inspect.addHelpText(
-    'after',
-    example(
-      'emloc data inspect train.jsonl --model ./model --max-seq-length 512',
-      'emloc data inspect faq.csv --model ./model --prompt-column question --completion-column answer',
-    ),
+  addExamples(
+    inspect,
+    'emloc data inspect train.jsonl --model ./model --max-seq-length 512',
+    'emloc data inspect faq.csv --model ./model --prompt-column question --completion-column answer',
   );
   inspect.action((file: string, options: InspectOptions) =>
     start(options, async (context) => {

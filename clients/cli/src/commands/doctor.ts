@@ -1,7 +1,7 @@
 /** `emloc doctor`: what was found on this machine, and what is wrong. */
 import { jsonOption } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface DoctorOptions {
   readonly json: boolean;
@@ -13,7 +13,7 @@ export const define: DefineCommand = (command, start) => {
       'wrong with them. Fetches nothing. Exit code 1 where something is wrong.',
   );
   addOptions(command, 'Output', [jsonOption]);
-  command.addHelpText('after', example('emloc doctor'));
+  addExamples(command, 'emloc doctor');
   command.action((options: DoctorOptions) =>
     start(options, async (context) => {
       const { doctor } = await import('../doctor/doctor.ts');

@@ -3,7 +3,7 @@ import { jsonOption, maxSeqLengthOption, precisionOption, serverOption } from '.
 import { dataOptions, rowShapes, type TypedData } from '../options/data.ts';
 import { addOptions } from '../options/option.ts';
 import { wholeNumber } from '../options/values.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface EvaluateOptions extends TypedData {
   readonly model?: string;
@@ -47,12 +47,10 @@ export const define: DefineCommand = (command, start) => {
   ]);
   addOptions(command, 'Data', dataOptions);
   addOptions(command, 'Mesh', [serverOption, jsonOption]);
-  command.addHelpText(
-    'after',
-    example(
-      'emloc evaluate --model ./model --adapter ./tuned/adapter --data test.jsonl',
-      "emloc evaluate --model ./model --data test.jsonl --choices 'games,mail,math' --json",
-    ),
+  addExamples(
+    command,
+    'emloc evaluate --model ./model --adapter ./tuned/adapter --data test.jsonl',
+    "emloc evaluate --model ./model --data test.jsonl --choices 'games,mail,math' --json",
   );
   command.action((options: EvaluateOptions) =>
     start(options, async (context) => {

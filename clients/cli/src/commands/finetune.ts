@@ -13,6 +13,7 @@ import {
   type CorrectionMethodName,
 } from '../options/correction.ts';
 import { dataOptions, rowShapes } from '../options/data.ts';
+import { isGiven, takeJobFile, withPlaces } from '../job-file/apply.ts';
 import { addOptions } from '../options/option.ts';
 import type { TypedTraining } from '../options/training-request.ts';
 import {
@@ -24,10 +25,11 @@ import {
   optimizerOptions,
 } from '../options/training.ts';
 import { numberIn, oneOf, wholeNumber, wordOr } from '../options/values.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 import { compressionMethods } from './compress.ts';
 
 export interface FinetuneOptions extends TypedTraining {
+  readonly config?: string;
   readonly model: string;
   readonly data: string;
   readonly output: string;
@@ -54,7 +56,12 @@ export const define: DefineCommand = (command, start) => {
       'the original, refine it there by exact steps, and keep the best on held-out rows. The output gets adapter/, ' +
       'adapter-uncorrected/ and report.json. Ctrl-C pauses; emloc jobs resume ID goes on.',
   );
+  takeJobFile(command);
   addOptions(command, 'Input and output', [
+    {
+      flags: '--config <file>',
+      says: 'job file (YAML) with any of these options as fields, such as learning_rate; what is typed wins (default: none; emloc init writes one)',
+    },
     modelOption,
     {
       flags: '--data <file>',
@@ -114,16 +121,15 @@ export const define: DefineCommand = (command, start) => {
     ...evaluationOptions.filter(({ flags }) => !flags.startsWith('--eval-data')),
   ]);
   addOptions(command, 'Mesh', meshOptions);
-  command.addHelpText(
-    'after',
-    example(
-      'emloc finetune --model ./SmolLM2-135M-Instruct --data train.jsonl --output ./tuned --ratio 0.5 --max-steps 120 --learning-rate 1e-3',
-    ),
+  addExamples(
+    command,
+    'emloc finetune --model ./SmolLM2-135M-Instruct --data train.jsonl --output ./tuned --ratio 0.5 --max-steps 120 --learning-rate 1e-3',
+    'emloc finetune --config emloc.yaml --seed 1',
   );
   command.action((options: FinetuneOptions, self) =>
     start(options, async (context) => {
       const { finetune } = await import('../jobs/finetune.ts');
-      await finetune(context, options, (name) => self.getOptionValueSource(name) === 'cli');
+      await withPlaces(self, () => finetune(context, options, (name) => isGiven(self, name)));
     }),
   );
 };

@@ -2,7 +2,7 @@
 import { jsonOption, precisionOption, seedOption, serverOption } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
 import { eachOf, numberIn, oneOf, wholeNumber } from '../options/values.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface GenerateOptions {
   readonly model?: string;
@@ -132,14 +132,12 @@ export const define: DefineCommand = (command, start) => {
     serverOption,
     { ...jsonOption, says: 'print a JSON object a prompt, one a line, in place of the text' },
   ]);
-  command.addHelpText(
-    'after',
-    example(
-      "emloc generate --model ./model --prompt 'The capital of France is' --max-new-tokens 20",
-      'emloc generate --model ./model --adapter ./tuned/adapter --chat --temperature 0.7 --top-p 0.9',
-      'emloc generate --model ./model --adapter a=./one --adapter b=./two --prompt Hello --prompt Hello --use a --use b',
-      'cat questions.txt | emloc generate --model ./model --json > answers.jsonl',
-    ),
+  addExamples(
+    command,
+    "emloc generate --model ./model --prompt 'The capital of France is' --max-new-tokens 20",
+    'emloc generate --model ./model --adapter ./tuned/adapter --chat --temperature 0.7 --top-p 0.9',
+    'emloc generate --model ./model --adapter a=./one --adapter b=./two --prompt Hello --prompt Hello --use a --use b',
+    'cat questions.txt | emloc generate --model ./model --json > answers.jsonl',
   );
   command.action((options: GenerateOptions) =>
     start(options, async (context) => {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { jsonOption, overwriteOption, serverOption } from '../options/common.ts';
 import { addOptions, type OptionRow } from '../options/option.ts';
 import { wholeNumber } from '../options/values.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface JobsOptions {
   readonly server?: string;
@@ -23,21 +23,27 @@ export const define: DefineCommand = (command, start) => {
     'Lists, shows, watches, cancels, resumes and deletes fine-tuning jobs, those of emloc finetune. What a command of a ' +
       'single stage started ends with it; a training that was interrupted goes on with emloc train … --resume.',
   );
-  command.addHelpText('after', example('emloc jobs list', 'emloc jobs resume ID'));
+  addExamples(command, 'emloc jobs list', 'emloc jobs watch ID', 'emloc jobs resume ID');
 
-  const list = sub(command, 'list', 'jobs, the newest first', 'emloc jobs list', [
-    {
-      flags: '--limit <count>',
-      says: 'at most so many',
-      parse: wholeNumber('--limit', 1, '50'),
-      default: 50,
-    },
-  ]);
+  const list = sub(
+    command,
+    'list',
+    'jobs, the newest first',
+    ['emloc jobs list', 'emloc jobs list --limit 5 --json'],
+    [
+      {
+        flags: '--limit <count>',
+        says: 'at most so many',
+        parse: wholeNumber('--limit', 1, '50'),
+        default: 50,
+      },
+    ],
+  );
   list.action((options: ListOptions) =>
     start(options, async (context) => (await import('../jobs/jobs.ts')).listJobs(context, options)),
   );
 
-  const get = sub(command, 'get <id>', 'one job with its stages', 'emloc jobs get ID --json');
+  const get = sub(command, 'get <id>', 'one job with its stages', ['emloc jobs get ID --json']);
   get.action((id: string, options: JobsOptions) =>
     start(options, async (context) => (await import('../jobs/jobs.ts')).getJob(context, id, options)),
   );
@@ -45,14 +51,14 @@ export const define: DefineCommand = (command, start) => {
   const watch = sub(
     command,
     'watch <id>',
-    'follow a job to its end; Ctrl-C stops watching, not the job',
-    'emloc jobs watch ID',
+    'follow a job to its end, on a terminal with a curve of its losses; Ctrl-C stops watching, not the job',
+    ['emloc jobs watch ID'],
   );
   watch.action((id: string, options: JobsOptions) =>
     start(options, async (context) => (await import('../jobs/jobs.ts')).watchJob(context, id, options)),
   );
 
-  const cancel = sub(command, 'cancel <id>', 'end a job; finished stages are kept', 'emloc jobs cancel ID');
+  const cancel = sub(command, 'cancel <id>', 'end a job; finished stages are kept', ['emloc jobs cancel ID']);
   cancel.action((id: string, options: JobsOptions) =>
     start(options, async (context) => (await import('../jobs/jobs.ts')).cancelJob(context, id, options)),
   );
@@ -61,7 +67,7 @@ export const define: DefineCommand = (command, start) => {
     command,
     'resume <id>',
     'let a paused, cancelled or failed job go on, to its end',
-    'emloc jobs resume ID',
+    ['emloc jobs resume ID'],
     [
       { flags: '--output <dir>', says: 'where the result goes (default: where emloc finetune was told)' },
       { flags: '--log <file>', says: 'where the training log goes (default: where emloc finetune was told)' },
@@ -72,7 +78,7 @@ export const define: DefineCommand = (command, start) => {
     start(options, async (context) => (await import('../jobs/jobs.ts')).resumeJob(context, id, options)),
   );
 
-  const remove = sub(command, 'delete <id>', 'forget a job that has ended', 'emloc jobs delete ID');
+  const remove = sub(command, 'delete <id>', 'forget a job that has ended', ['emloc jobs delete ID']);
   remove.action((id: string, options: JobsOptions) =>
     start(options, async (context) => (await import('../jobs/jobs.ts')).deleteJob(context, id, options)),
   );
@@ -82,11 +88,11 @@ function sub(
   command: Command,
   name: string,
   says: string,
-  shown: string,
+  shown: readonly string[],
   rows: readonly OptionRow[] = [],
 ): Command {
   const made = command.command(name).description(says);
   if (rows.length > 0) addOptions(made, 'Options', rows);
   addOptions(made, 'Mesh', [serverOption, jsonOption]);
-  return made.addHelpText('after', example(shown));
+  return addExamples(made, ...shown);
 }

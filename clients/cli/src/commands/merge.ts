@@ -1,7 +1,7 @@
 /** `emloc merge`: a model directory with the adapter added to its weights. */
 import { meshOptions, modelOption, outputOption, overwriteOption } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface MergeOptions {
   readonly model: string;
@@ -23,10 +23,7 @@ export const define: DefineCommand = (command, start) => {
     overwriteOption,
   ]);
   addOptions(command, 'Mesh', meshOptions);
-  command.addHelpText(
-    'after',
-    example('emloc merge --model ./model --adapter ./tuned/adapter --output ./merged'),
-  );
+  addExamples(command, 'emloc merge --model ./model --adapter ./tuned/adapter --output ./merged');
   command.action((options: MergeOptions) =>
     start(options, async (context) => {
       const { merge } = await import('../stages/merge.ts');

@@ -3,7 +3,7 @@ import { Argument } from 'commander';
 import { jsonOption, overwriteOption } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
 import { oneOf } from '../options/values.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface PullOptions {
   readonly output?: string;
@@ -22,7 +22,7 @@ export const define: DefineCommand = (command, start) => {
   command.description(
     'Gets a model of the Hugging Face hub or the demo model, or converts a GGUF file into a Hugging Face directory.',
   );
-  command.addHelpText('after', example('emloc models pull Qwen/Qwen2.5-0.5B-Instruct'));
+  addExamples(command, 'emloc models pull Qwen/Qwen2.5-0.5B-Instruct');
 
   const pull = command
     .command('pull')
@@ -42,12 +42,10 @@ export const define: DefineCommand = (command, start) => {
     overwriteOption,
     jsonOption,
   ]);
-  pull.addHelpText(
-    'after',
-    example(
-      'emloc models pull Qwen/Qwen2.5-0.5B-Instruct@main',
-      'emloc models pull smollm2-135m --output ./SmolLM2-135M-Instruct',
-    ),
+  addExamples(
+    pull,
+    'emloc models pull Qwen/Qwen2.5-0.5B-Instruct@main',
+    'emloc models pull smollm2-135m --output ./SmolLM2-135M-Instruct',
   );
   pull.action((name: string, options: PullOptions) =>
     start(options, async (context) => {
@@ -73,7 +71,7 @@ export const define: DefineCommand = (command, start) => {
     overwriteOption,
     jsonOption,
   ]);
-  convert.addHelpText('after', example('emloc models import model.Q8_0.gguf --output ./model'));
+  addExamples(convert, 'emloc models import model.Q8_0.gguf --output ./model');
   convert.action((file: string, options: ImportOptions) =>
     start(options, async (context) => {
       const { importModel } = await import('../models/import.ts');

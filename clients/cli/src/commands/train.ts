@@ -11,7 +11,7 @@ import {
   loraOptions,
   optimizerOptions,
 } from '../options/training.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface TrainOptions extends TypedTraining {
   readonly emulator?: string;
@@ -55,12 +55,10 @@ export const define: DefineCommand = (command, start) => {
   addOptions(command, 'Steps and batches', batchOptions);
   addOptions(command, 'Evaluation and checkpoints', evaluationOptions);
   addOptions(command, 'Mesh', meshOptions);
-  command.addHelpText(
-    'after',
-    example(
-      'emloc train --emulator ./emulator --data train.jsonl --output ./adapter --max-steps 200 --learning-rate 1e-3',
-      "emloc train --model ./model --data train.jsonl --output ./adapter --target-modules '.*\\.self_attn\\.(q|v)_proj'",
-    ),
+  addExamples(
+    command,
+    'emloc train --emulator ./emulator --data train.jsonl --output ./adapter --max-steps 200 --learning-rate 1e-3',
+    "emloc train --model ./model --data train.jsonl --output ./adapter --target-modules '.*\\.self_attn\\.(q|v)_proj'",
   );
   command.action((options: TrainOptions, self) =>
     start(options, async (context) => {

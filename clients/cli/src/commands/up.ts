@@ -1,7 +1,7 @@
 /** `emloc up`: a local mesh that stays until Ctrl-C. */
 import { jsonOption } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
-import { example, type DefineCommand } from '../program.ts';
+import { addExamples, type DefineCommand } from '../program.ts';
 
 export interface UpOptions {
   readonly json: boolean;
@@ -13,7 +13,7 @@ export const define: DefineCommand = (command, start) => {
       'Ctrl-C. Other terminals use it meanwhile, with no start of their own.',
   );
   addOptions(command, 'Output', [jsonOption]);
-  command.addHelpText('after', example('emloc up', 'EMLOC_HOME=./state emloc up --json'));
+  addExamples(command, 'emloc up', 'EMLOC_HOME=./state emloc up --json');
   command.action((options: UpOptions) =>
     start(options, async (context) => {
       const { up } = await import('../mesh/up.ts');

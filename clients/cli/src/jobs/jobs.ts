@@ -9,6 +9,7 @@ import { withSession } from '../session/session.ts';
 import type { FineTuneJob } from '../wire/job.ts';
 import { followJob, hasStopped } from './follow-job.ts';
 import { isoTime, jobObject, stateName } from './job-object.ts';
+import { watchCurve } from './watch-curve.ts';
 import { finishJob, stageTable, type JobPlaces } from './job-result.ts';
 
 export async function listJobs(context: CommandContext, options: ListOptions): Promise<void> {
@@ -39,13 +40,18 @@ export async function getJob(context: CommandContext, id: string, options: JobsO
   });
 }
 
-/** Every event as a line of its own with `--json`; else as `finetune` shows them. */
+/** Every event as a line of its own with `--json`; else as `finetune` shows them, on a terminal below a curve of the losses. */
 export async function watchJob(context: CommandContext, id: string, options: JobsOptions): Promise<void> {
   await withSession(context, options, async ({ connections }) => {
     const jobs = await connections.jobs();
-    const onEvent = options.json ? (event: object) => context.output.resultLine(event, () => '') : undefined;
+    const { output } = context;
+    const curve = options.json ? undefined : watchCurve(context);
+    const onEvent = curve?.take ?? ((event: object) => output.resultLine(event, () => ''));
     const end = await followJob(context, jobs, { id, onInterrupt: 'leave', onEvent });
-    if (end !== undefined && !options.json) printJob(context, (await jobs.getFineTuneJob({ id })).job);
+    if (end === undefined || curve === undefined) return;
+    output.endProgress();
+    for (const line of curve.lines()) output.note(line);
+    printJob(context, (await jobs.getFineTuneJob({ id })).job);
   });
 }
 

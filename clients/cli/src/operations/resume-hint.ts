@@ -1,6 +1,7 @@
 /** How to go on after work that stopped, said with the error that stopped it. */
 import { EmlocError, type ErrorCode } from '@emloc/errors';
 import { Interrupted } from '../interrupted.ts';
+import { shellWord } from '../output/shell-word.ts';
 
 /** What another try may get past; a request that is wrong, or a loss that is NaN, comes to the same end again. */
 const passing: ReadonlySet<ErrorCode> = new Set([
@@ -25,8 +26,5 @@ export function resumable(thrown: unknown, goesOn: string): unknown {
 
 /** What was typed, with `--resume`, as a shell takes it. */
 export function resumeCommand(args: readonly string[]): string {
-  return ['emloc', ...args.filter((arg) => arg !== '--resume'), '--resume'].map(quoted).join(' ');
+  return ['emloc', ...args.filter((arg) => arg !== '--resume'), '--resume'].map(shellWord).join(' ');
 }
-
-const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;

@@ -3,13 +3,20 @@
  * redrawn lines only where a terminal reads them.
  */
 import { EmlocError } from '@emloc/errors';
-import { Progress, type ProgressUpdate } from './progress.ts';
+import { colours } from './colours.ts';
+import { Progress, type Panel, type ProgressUpdate } from './progress.ts';
+
+export type ErrorStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+};
 
 export interface Streams {
   /** Default: the process's own. */
   readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: ErrorStream;
 }
 
 export interface OutputSettings {
@@ -24,13 +31,13 @@ export class Output {
   readonly #colour: boolean;
   readonly #resultColour: boolean;
   #progress: Progress | undefined;
+  #panel: Panel | undefined;
 
   constructor({ json, streams, environment }: OutputSettings) {
     this.json = json;
     this.#streams = streams;
-    const wanted = environment['NO_COLOR'] === undefined && environment['TERM'] !== 'dumb';
-    this.#colour = wanted && streams.stderr.isTTY === true;
-    this.#resultColour = wanted && streams.stdout.isTTY === true;
+    this.#colour = colours(streams.stderr, environment);
+    this.#resultColour = colours(streams.stdout, environment);
   }
 
   /** The result: `data` whole as JSON, or the text made of it. Called once a command. */
@@ -57,6 +64,11 @@ export class Output {
     return this.#resultColour ? `\u001b[32m${text}\u001b[0m` : `⟦${text}⟧`;
   }
 
+  /** A part of the result in a colour (ANSI code), where a terminal reads it; undefined: as it is. */
+  tint(code: number | undefined, text: string): string {
+    return this.#resultColour && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text;
+  }
+
   /** Something worth knowing. */
   note(message: string): void {
     this.#clearProgress();
@@ -69,8 +81,14 @@ export class Output {
 
   /** What is being done, how far it is: redrawn on a terminal, a plain line now and then elsewhere. */
   progress(update: ProgressUpdate): void {
-    this.#progress ??= new Progress(this.#streams.stderr);
+    this.#progress ??= new Progress(this.#streams.stderr, undefined, this.#panel);
     this.#progress.update(update);
+  }
+
+  /** What a terminal shows above the progress from now on. */
+  panel(panel: Panel): void {
+    this.endProgress();
+    this.#panel = panel;
   }
 
   endProgress(): void {

@@ -59,3 +59,55 @@ test('a terminal line is redrawn in place, never wider than the terminal, and ke
   expect(lines[2]).toContain('3/9\n');
   expect(lines[3]?.endsWith('\n')).toBe(true);
 });
+
+/** What a terminal of 60 columns shows: enough of one for what is written here. */
+function screen(written: string): string[] {
+  const rows = [''];
+  let at = 0;
+  for (const [piece] of written.matchAll(/\u001b\[(\d*)([AJK])|\r|\n|[^\u001b\r\n]+/g)) {
+    const code = /^\u001b\[(\d*)([AJK])$/.exec(piece);
+    if (piece === '\n') rows[(at += 1)] ??= '';
+    else if (code?.[2] === 'A') at -= Number(code[1]);
+    else if (code?.[2] === 'J') rows.splice(at, rows.length, '');
+    else if (code?.[2] === 'K') rows[at] = '';
+    else if (piece !== '\r') rows[at] += piece;
+  }
+  return rows.filter((row) => row !== '');
+}
+
+test('a panel is drawn above the line, over the former one, and gone at the end; lines of stages stay', () => {
+  let now = 0;
+  let seen = 0;
+  const { stream, text } = recorded(true);
+  const progress = new Progress(
+    stream,
+    () => now,
+    () => (seen === 0 ? [] : [`panel ${seen}`, '|'.repeat(seen * 40)]),
+  );
+  progress.update({ stage: 'compress', done: 1, total: 1 });
+  for (seen = 1; seen <= 3; seen += 1) {
+    now += 1000;
+    progress.update({ stage: 'train', done: seen, total: 3 });
+  }
+  progress.clear();
+  stream.write('a note\n');
+  progress.update({ stage: 'refine', done: 0, total: 3 });
+  const bars = (full: number): string => `[${'#'.repeat(full)}${'-'.repeat(20 - full)}]`;
+  const [before, after] = [`compress     ${bars(20)}  1/1`, `refine       ${bars(0)}  0/3`];
+  const written = text();
+  expect(screen(written)).toEqual([before, 'a note', 'panel 4', '|'.repeat(59), after]);
+  progress.end();
+  expect(screen(written + text())).toEqual([before, 'a note', after]);
+});
+
+test('a panel is not for those who read lines', () => {
+  const { stream, text } = recorded(false);
+  const progress = new Progress(
+    stream,
+    () => 0,
+    () => ['panel'],
+  );
+  progress.update({ stage: 'train', done: 1, total: 1 });
+  progress.end();
+  expect(text()).toBe('train  1/1\n');
+});

@@ -1,6 +1,6 @@
 /**
- * How far work is: one line redrawn in place on a terminal; elsewhere a plain line at each new stage and about every
- * ten seconds, so that a log stays short.
+ * How far work is: one line redrawn in place on a terminal, and above it what the panel shows; elsewhere a plain line at
+ * each new stage and about every ten seconds, so that a log stays short.
  */
 import { formatBytes, formatNumber, formatSeconds } from './format.ts';
 
@@ -24,17 +24,23 @@ const plainLineEveryMs = 10_000;
 const redrawEveryMs = 80;
 const barWidth = 20;
 
+/** Lines above the progress line of a terminal, asked for anew at each redraw. */
+export type Panel = () => readonly string[];
+
 export class Progress {
   readonly #stream: ErrorStream;
   readonly #now: () => number;
+  readonly #panel: Panel;
   #stage: string | undefined;
   #lastMs = -Infinity;
-  #drawn = false;
+  /** What the terminal shows now, to be drawn over. */
+  #drawn: readonly string[] = [];
   #pending: ProgressUpdate | undefined;
 
-  constructor(stream: ErrorStream, now: () => number = () => performance.now()) {
+  constructor(stream: ErrorStream, now: () => number = () => performance.now(), panel: Panel = () => []) {
     this.#stream = stream;
     this.#now = now;
+    this.#panel = panel;
   }
 
   update(update: ProgressUpdate): void {
@@ -50,17 +56,15 @@ export class Progress {
     this.#stage = update.stage;
   }
 
-  /** Takes the redrawn line away, so that another line can be written. */
+  /** Takes what is redrawn away, so that another line can be written. */
   clear(): void {
-    if (!this.#drawn) return;
-    this.#stream.write('\r\u001b[2K');
-    this.#drawn = false;
+    if (this.#drawn.length === 0) return;
+    this.#stream.write(this.#erasure());
+    this.#drawn = [];
   }
 
   end(): void {
     this.#flush();
-    if (this.#drawn) this.#stream.write('\n');
-    this.#drawn = false;
   }
 
   /** The stage's last word is kept: on a terminal the line stays, and the next stage draws below it. */
@@ -70,20 +74,33 @@ export class Progress {
       return;
     }
     if (this.#pending !== undefined) this.#write(this.#pending);
-    if (this.#drawn) this.#stream.write('\n');
-    this.#drawn = false;
+    const last = this.#drawn.at(-1);
+    if (this.#drawn.length > 1) this.#stream.write(`${this.#erasure()}${last}`);
+    if (last !== undefined) this.#stream.write('\n');
+    this.#drawn = [];
   }
 
   #write(update: ProgressUpdate): void {
     this.#pending = undefined;
     this.#lastMs = this.#now();
-    if (this.#stream.isTTY) {
-      const width = Math.max(20, (this.#stream.columns ?? 80) - 1);
-      this.#stream.write(`\r\u001b[2K${progressText(update, true).slice(0, width)}`);
-      this.#drawn = true;
-    } else {
-      this.#stream.write(`${progressText(update, false)}\n`);
-    }
+    if (!this.#stream.isTTY) return void this.#stream.write(`${progressText(update, false)}\n`);
+    const width = Math.max(20, this.#columns - 1);
+    const lines = [...this.#panel(), progressText(update, true)].map((line) => line.slice(0, width));
+    this.#stream.write(`${this.#erasure()}${lines.join('\n')}`);
+    this.#drawn = lines;
+  }
+
+  /** Back to the begin of what is drawn, and all of it gone. A terminal that became narrower has broken its lines. */
+  #erasure(): string {
+    const rows = this.#drawn.reduce(
+      (sum, line) => sum + Math.max(1, Math.ceil(line.length / this.#columns)),
+      0,
+    );
+    return rows <= 1 ? '\r\u001b[2K' : `\r\u001b[${rows - 1}A\u001b[J`;
+  }
+
+  get #columns(): number {
+    return this.#stream.columns ?? 80;
   }
 }
 
