@@ -31,7 +31,7 @@ export interface JobEvent {
 export class JobClient {
   readonly call: Methods;
 
-  constructor(mesh: TestMesh) {
+  constructor(mesh: Pick<TestMesh, 'client'>) {
     this.call = mesh.client<Methods>('coordinator', 'emloc.coordinator.v1', 'FineTuneJobService').call;
   }
 
