@@ -79,10 +79,11 @@ export class OperationManager {
   }
 
   async list(options: ListOptions = {}): Promise<Page> {
-    const { kind, state, pageSize, pageToken } = options;
+    const { kind, state, where = () => true, pageSize, pageToken } = options;
     const wanted = this.#store
       .readAll()
-      .filter((o) => (kind === undefined || o.kind === kind) && (state === undefined || o.state === state));
+      .filter((o) => (kind === undefined || o.kind === kind) && (state === undefined || o.state === state))
+      .filter(where);
     return pageOf(wanted, pageSize, pageToken);
   }
 

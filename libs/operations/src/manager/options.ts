@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { EmlocError } from '@emloc/errors';
 import type { OperationObserver } from './observer.ts';
 import { defaultCancelGraceMs, defaultLeaseMs, defaultMaxConcurrent, defaultMaxQueued } from '../limits.ts';
+import type { Operation } from '../types.ts';
 
 /** What a kind's input may know of the operation that it feeds. */
 export interface InputOrder {
@@ -69,9 +70,11 @@ export interface AttachOptions extends Omit<StartOptions, 'id'> {
 
 export interface ListOptions {
   readonly kind?: string;
-  readonly state?: string;
+  readonly state?: string | undefined;
+  /** What else an operation must be. */
+  readonly where?: (operation: Operation) => boolean;
   readonly pageSize?: number;
-  readonly pageToken?: string;
+  readonly pageToken?: string | undefined;
 }
 
 export const queueFull = (maxQueued: number): EmlocError =>

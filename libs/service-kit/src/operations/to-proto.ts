@@ -1,6 +1,7 @@
 /** Operations and their events as emloc.operation.v1 says them. */
 import { toStatusMessage } from '@emloc/mesh';
 import type { Operation, OperationEvent, OperationState } from '@emloc/operations';
+import { resourceName } from '../requests/resource-names.ts';
 import type { OperationResult, Progress, ResourceUsage, WorkerEvent } from './events.ts';
 
 export const toTimestamp = (date: Date): { seconds: number; nanos: number } => {
@@ -14,15 +15,20 @@ export const fromTimestamp = ({ seconds, nanos }: { seconds: number; nanos: numb
 
 export const toProtoState = (state: OperationState): string => `OPERATION_STATE_${state}`;
 
-export function fromProtoState(state: string): OperationState | undefined {
-  if (state === '' || state.endsWith('_UNSPECIFIED')) return undefined;
-  return state.replace('OPERATION_STATE_', '') as OperationState;
-}
+export const operationStates = [
+  'QUEUED',
+  'RUNNING',
+  'PAUSED',
+  'SUCCEEDED',
+  'FAILED',
+  'CANCELLED',
+] as const satisfies readonly OperationState[];
 
 export function operationToProto(operation: Operation): object {
   const { error, result, usage, lastEvent } = operation;
   return {
     id: operation.id,
+    name: resourceName('operations', operation.id),
     kind: operation.kind,
     state: toProtoState(operation.state),
     createTime: toTimestamp(operation.createdAt),

@@ -4,8 +4,11 @@ import { currentTraceparent, type Logger } from '@emloc/mesh';
 import type { StageClients, StageService } from '../stages/stage-clients.ts';
 import type { JobEvents, Origin } from './job-events.ts';
 import { foldStatus, type JobStatus } from './job-status.ts';
-import type { JobStore } from './job-store.ts';
+import { pageTokenAfter, type JobStore } from './job-store.ts';
 import { endedStates, type Job, type JobEvent, type Spec } from './job.ts';
+
+/** Each job that a filter looks at costs a query; so many take about a second. */
+const maxScanned = 1000;
 
 export interface JobWithStatus {
   readonly job: Job;
@@ -46,18 +49,28 @@ export class FineTuneJobs {
     return { job, status: foldStatus(await this.#with.events.latest(id)) };
   }
 
+  /** The newest first. Looks at no more than `maxScanned` jobs, so that a page may be short and yet not the last. */
   async list(options: {
     readonly pageSize: number;
     readonly pageToken: string | undefined;
-    readonly state: string | undefined;
+    readonly where: (job: JobWithStatus) => boolean;
   }): Promise<{ readonly jobs: readonly JobWithStatus[]; readonly nextPageToken: string }> {
-    const page = await this.#with.store.list(options.pageSize, options.pageToken);
-    const all = [];
-    for (const job of page.jobs)
-      all.push({ job, status: foldStatus(await this.#with.events.latest(job.id)) });
-    const jobs =
-      options.state === undefined ? all : all.filter(({ status }) => status.state === options.state);
-    return { jobs, nextPageToken: page.nextPageToken };
+    const jobs: JobWithStatus[] = [];
+    let token = options.pageToken;
+    for (let scanned = 0; scanned < maxScanned;) {
+      const page = await this.#with.store.list(options.pageSize, token);
+      for (const [i, job] of page.jobs.entries()) {
+        const found = { job, status: foldStatus(await this.#with.events.latest(job.id)) };
+        if (options.where(found)) jobs.push(found);
+        const isLast = i === page.jobs.length - 1 && page.nextPageToken === '';
+        if (jobs.length === options.pageSize)
+          return { jobs, nextPageToken: isLast ? '' : pageTokenAfter(job) };
+      }
+      if (page.nextPageToken === '') return { jobs, nextPageToken: '' };
+      token = page.nextPageToken;
+      scanned += page.jobs.length;
+    }
+    return { jobs, nextPageToken: token ?? '' };
   }
 
   async *watch(id: string, afterCursor: number, signal: AbortSignal): AsyncGenerator<JobEvent> {

@@ -1,6 +1,7 @@
 /** Jobs in the database: what the user asked for and wants now. How far a job is stands in its events. */
 import { createHash } from 'node:crypto';
 import { EmlocError } from '@emloc/errors';
+import { pageTokenInvalid } from '@emloc/service-kit';
 import type pg from 'pg';
 import type { Job, Spec, Wanted } from './job.ts';
 
@@ -92,7 +93,7 @@ export class JobStore {
     );
     const jobs = rows.slice(0, pageSize).map(toJob);
     const last = jobs.at(-1);
-    return { jobs, nextPageToken: rows.length > pageSize && last !== undefined ? toToken(last) : '' };
+    return { jobs, nextPageToken: rows.length > pageSize && last !== undefined ? pageTokenAfter(last) : '' };
   }
 }
 
@@ -120,16 +121,13 @@ const toJob = (row: Row): Job => ({
   wanted: row.wanted,
 });
 
-const toToken = (job: Job): string =>
+/** The token of the page that begins after a job. */
+export const pageTokenAfter = (job: Job): string =>
   Buffer.from(`${job.createdAt.toISOString()} ${job.id}`).toString('base64url');
 
 function readToken(token: string | undefined): [string?, string?] {
   if (token === undefined) return [];
   const [at = '', id] = Buffer.from(token, 'base64url').toString().split(' ');
   if (id !== undefined && !Number.isNaN(Date.parse(at))) return [at, id];
-  throw new EmlocError('INVALID_ARGUMENT', 'BAD_FIELD', 'page_token is not one of ours', {
-    field: 'page_token',
-    value: token.slice(0, 100),
-    mend: 'give next_page_token of the page before, unchanged',
-  });
+  throw pageTokenInvalid(token);
 }

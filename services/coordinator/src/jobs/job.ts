@@ -8,7 +8,8 @@ import type {
   ArtifactReference,
 } from '@emloc/service-kit';
 
-export type JobState = 'QUEUED' | 'RUNNING' | 'PAUSED' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED';
+export const jobStates = ['QUEUED', 'RUNNING', 'PAUSED', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
+export type JobState = (typeof jobStates)[number];
 export type StageState = JobState | 'SKIPPED';
 export type Wanted = 'RUN' | 'PAUSE' | 'CANCEL';
 

@@ -4,10 +4,9 @@ import { pipeline } from 'node:stream/promises';
 import { parseDigest, type ArtifactStore, type Staging } from '@emloc/artifacts';
 import { EmlocError } from '@emloc/errors';
 import type { ServiceEntry } from '@emloc/mesh';
-import { Fields } from '@emloc/service-kit';
-
-const kinds = { ARTIFACT_KIND_FILE: 'file', ARTIFACT_KIND_DIRECTORY: 'directory' } as const;
-type Kind = (typeof kinds)[keyof typeof kinds];
+import { Fields, readResourceId } from '@emloc/service-kit';
+import { artifactKinds, toProtoKind, type Kind } from './artifact-kind.ts';
+import { listArtifacts } from './list-artifacts.ts';
 
 /** The mesh's limit for one message leaves room beside it. */
 const chunkBytes = 1024 * 1024;
@@ -20,16 +19,17 @@ interface UploadStep {
 }
 
 export function artifactService(store: ArtifactStore): ServiceEntry {
-  const digestOf = (request: object) => parseDigest(new Fields(request).requiredText('digest', 80));
+  const digestOf = (request: object) =>
+    parseDigest(readResourceId(new Fields(request), 'digest', 'artifacts', 80));
   return {
     package: 'emloc.artifact.v1',
     service: 'ArtifactService',
     implementation: {
       async getArtifact(request: object) {
         const { digest, kind, path, byteSize, files } = await store.get(digestOf(request));
-        const proto = kind === 'file' ? 'ARTIFACT_KIND_FILE' : 'ARTIFACT_KIND_DIRECTORY';
-        return { artifact: { digest, uri: path, byteSize }, kind: proto, files };
+        return { artifact: { digest, uri: path, byteSize }, kind: toProtoKind(kind), files };
       },
+      listArtifacts: (request: object) => listArtifacts(store, request),
       async uploadArtifact(steps: AsyncIterable<UploadStep>) {
         const staging = await store.begin();
         try {
@@ -64,8 +64,8 @@ async function receive(
   if (first.done === true || !first.value.header)
     throw outOfOrder('an upload begins with its header', 'header');
   const header = new Fields(first.value.header, 'header');
-  const kind = header.choice('kind', kinds) ?? header.missing('kind');
-  const digest = header.text('digest', 80);
+  const kind = header.choice('kind', artifactKinds) ?? header.missing('kind');
+  const digest = header.text('digest', 90)?.replace(/^artifacts\//, '');
   const expected = digest === undefined ? undefined : parseDigest(digest);
   let step = await iterator.next();
   for (let count = 1; step.done !== true; count += 1) {

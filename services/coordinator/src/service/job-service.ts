@@ -1,11 +1,26 @@
 /** emloc.coordinator.v1.FineTuneJobService: messages in, calls on the jobs, messages out. */
 import { EmlocError } from '@emloc/errors';
 import type { CallContext, ServiceEntry } from '@emloc/mesh';
-import { Fields } from '@emloc/service-kit';
-import type { FineTuneJobs } from '../jobs/fine-tune-jobs.ts';
-import { endedStates } from '../jobs/job.ts';
+import { Fields, parseFilter, readPage, type FilterFields } from '@emloc/service-kit';
+import type { FineTuneJobs, JobWithStatus } from '../jobs/fine-tune-jobs.ts';
+import { endedStates, jobStates } from '../jobs/job.ts';
 import { readJobId, readSpec } from './read-spec.ts';
-import { eventToProto, fromProtoState, jobToProto } from './to-proto.ts';
+import { eventToProto, jobToProto } from './to-proto.ts';
+
+const states = Object.fromEntries(jobStates.map((state) => [`JOB_STATE_${state}`, state]));
+
+/** What jobs may be filtered by. */
+const filterFields: FilterFields<JobWithStatus> = {
+  id: { type: 'text', of: ({ job }) => job.id },
+  state: {
+    type: 'choice',
+    values: jobStates,
+    prefix: 'JOB_STATE_',
+    of: ({ status }) => status.state,
+  },
+  create_time: { type: 'time', of: ({ job }) => job.createdAt },
+  update_time: { type: 'time', of: ({ job, status }) => status.updatedAt ?? job.createdAt },
+};
 
 export function jobService(jobs: FineTuneJobs): ServiceEntry {
   const show = async (id: string): Promise<object> => {
@@ -28,15 +43,17 @@ export function jobService(jobs: FineTuneJobs): ServiceEntry {
         return show(id);
       },
       getFineTuneJob: (request: object) => show(readJobId(new Fields(request))),
-      async listFineTuneJobs(request: { state: string }) {
-        const fields = new Fields(request);
-        const page = await jobs.list({
-          pageSize: fields.integer('pageSize', { min: 1, max: 500 }) ?? 50,
-          pageToken: fields.text('pageToken'),
-          state: fromProtoState(request.state),
+      async listFineTuneJobs(request: object) {
+        const state = new Fields(request).choice('state', states);
+        const page = readPage(request, state);
+        const matches = parseFilter(page.filter, filterFields);
+        const found = await jobs.list({
+          pageSize: page.pageSize,
+          pageToken: page.pageToken,
+          where: (job) => (state === undefined || job.status.state === state) && matches(job),
         });
-        const shown = page.jobs.map(({ job, status }) => jobToProto(job, status));
-        return { jobs: shown, nextPageToken: page.nextPageToken };
+        const shown = found.jobs.map(({ job, status }) => jobToProto(job, status));
+        return { jobs: shown, nextPageToken: page.next(found.nextPageToken) };
       },
       async *watchFineTuneJob(request: object, call: CallContext) {
         const fields = new Fields(request);

@@ -3,14 +3,14 @@
  * (modules, lengths, shapes) the plan stage refuses.
  */
 import { EmlocError } from '@emloc/errors';
-import type { Fields } from '@emloc/service-kit';
+import { readResourceId, type Fields } from '@emloc/service-kit';
 import type { Spec } from '../jobs/job.ts';
 import { pruned } from '../jobs/pruned.ts';
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export function readJobId(request: Fields): string {
-  const id = request.requiredText('id', 1000);
+  const id = readResourceId(request, 'id', 'fineTuneJobs', 1000);
   if (idPattern.test(id)) return id;
   throw request.wrong('id', 'is not a job id', 'use letters, digits, ".", "_" and "-", at most 64');
 }

@@ -1,19 +1,16 @@
 /** Jobs as emloc.coordinator.v1 says them. */
 import { toStatusMessage } from '@emloc/mesh';
 import { errorFromJson, type ErrorJson } from '@emloc/operations';
-import { toTimestamp } from '@emloc/service-kit';
+import { resourceName, toTimestamp } from '@emloc/service-kit';
 import type { JobStatus } from '../jobs/job-status.ts';
 import type { Job, JobEvent, Stage, StageState, StoredError, StoredOperationEvent } from '../jobs/job.ts';
 
 export const toProtoState = (state: StageState): string => `JOB_STATE_${state}`;
 
-export function fromProtoState(state: string): string | undefined {
-  return state === '' || state.endsWith('_UNSPECIFIED') ? undefined : state.replace('JOB_STATE_', '');
-}
-
 export function jobToProto(job: Job, status: JobStatus): object {
   return {
     id: job.id,
+    name: resourceName('fineTuneJobs', job.id),
     createTime: toTimestamp(job.createdAt),
     spec: job.spec,
     status: {
