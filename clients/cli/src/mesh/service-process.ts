@@ -3,20 +3,18 @@
  * before the job is paused), its words in a log, restarted where it dies, ended by signal.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, renameSync, statSync, type WriteStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { EmlocError } from '@emloc/errors';
 import { programArguments } from '@emloc/launch';
+import { LogFile } from './log-file.ts';
 import type { ServiceName } from './services.ts';
 
 const repositoryRoot = fileURLToPath(new URL('../../../../', import.meta.url));
 /** The first start makes the database; a busy machine takes its time. */
 const readyWithinMs = 120_000;
 const drainMs = 12_000;
-const oldLogBytes = 10_000_000;
 /** A service that dies again and again is left dead: its callers see UNAVAILABLE, its log says why. */
 const mostRestarts = 5;
 const restartAfterMs = 500;
@@ -31,7 +29,7 @@ export class ServiceProcess {
   readonly name: ServiceName;
   readonly logFile: string;
   readonly #settings: ServiceSettings;
-  readonly #log: WriteStream;
+  readonly #log: LogFile;
   #child: ChildProcess | undefined;
   #address: string | undefined;
   #restarts = 0;
@@ -41,8 +39,7 @@ export class ServiceProcess {
     this.name = settings.name;
     this.#settings = settings;
     this.logFile = join(settings.logs, `${settings.name}.log`);
-    putOldLogAside(this.logFile);
-    this.#log = createWriteStream(this.logFile, { flags: 'a', mode: 0o600 });
+    this.#log = new LogFile(this.logFile);
   }
 
   get pid(): number | undefined {
@@ -60,7 +57,7 @@ export class ServiceProcess {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#end('SIGTERM');
-    this.#log.end();
+    this.#log.close();
   }
 
   /** At once. */
@@ -85,7 +82,7 @@ export class ServiceProcess {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;
-    child.stderr?.pipe(this.#log, { end: false });
+    child.stderr?.on('data', (chunk: Buffer) => this.#log.write(chunk));
     child.once('exit', (code, by) => this.#exited(code, by));
     child.once('error', (error) => this.#log.write(`could not start: ${error.message}\n`));
     return child;
@@ -114,12 +111,7 @@ export class ServiceProcess {
         readyWithinMs,
       );
       const onClose = (code: number | null): void =>
-        settle(
-          () =>
-            void this.#lastWords().then((words) =>
-              reject(this.#notReady(`ended with exit code ${code}`, words)),
-            ),
-        );
+        settle(() => reject(this.#notReady(`ended with exit code ${code}`, this.#lastWords())));
       const onAbort = (): void =>
         settle(() => reject(new EmlocError('CANCELLED', 'CANCELLED', 'the start was interrupted')));
       const settle = (end: () => void): void => {
@@ -146,10 +138,9 @@ export class ServiceProcess {
     });
   }
 
-  async #lastWords(): Promise<string> {
-    const text = await readFile(this.logFile, 'utf8').catch(() => '');
-    const last = text.trim().split('\n').slice(-8).join('\n');
-    return last === '' ? '' : `:\n${last}\n`;
+  #lastWords(): string {
+    const words = this.#log.lastWords();
+    return words === '' ? '' : `:\n${words}\n`;
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -175,13 +166,6 @@ function signalGroup(child: ChildProcess | undefined, signal: NodeJS.Signals): v
   }
 }
 
-function putOldLogAside(path: string): void {
-  try {
-    if (statSync(path).size > oldLogBytes) renameSync(path, `${path}.1`);
-  } catch {
-    // No log yet.
-  }
-}
 function readyAddress(line: string): string | undefined {
   try {
     const said = JSON.parse(line) as { ready?: unknown; address?: unknown };

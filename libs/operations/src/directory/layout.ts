@@ -15,6 +15,7 @@ export interface Layout {
   readonly usage: string;
   readonly deaths: string;
   readonly log: string;
+  readonly reserve: string;
   readonly checkpoint: string;
   readonly output: string;
 }
@@ -33,6 +34,7 @@ export function layoutAt(directory: string, id: string): Layout {
     usage: join(directory, 'usage.json'),
     deaths: join(directory, 'deaths.json'),
     log: join(directory, 'log.txt'),
+    reserve: join(directory, 'reserve'),
     checkpoint: join(directory, 'checkpoint'),
     output: join(directory, 'output'),
   };

@@ -15,7 +15,8 @@ import { readJson } from '../files.ts';
 import { FrameType, jsonFrame } from '../frames/frame.ts';
 import { FrameWriter } from '../frames/frame-writer.ts';
 import { killAfterMs } from '../limits.ts';
-import { exitReason } from '../process/exit-reason.ts';
+import { freeReserve, holdReserve } from '../directory/reserve.ts';
+import { diskFull, exitReason } from '../process/exit-reason.ts';
 import { memoryOf, startTimeOf } from '../process/proc.ts';
 import { spawnWorker, type Exit, type WorkerProcess } from '../process/spawn-worker.ts';
 import type { StopMode, Usage } from '../types.ts';
@@ -76,6 +77,7 @@ export class Attempt {
     clearError(layout);
     if (this.#mode === undefined) this.checkStopFile();
     if (this.#mode !== undefined) return this.#finish(this.#stopped());
+    if (!holdReserve(layout)) return this.#finish({ state: 'FAILED', error: errorToJson(diskFull()) });
     if (!lease.renew({ phase: 'running' })) return { state: 'LOST' };
     appendEvent(layout, { attempt: lease.attempt, state: 'RUNNING' });
     const log = openSync(layout.log, 'a');
@@ -106,6 +108,7 @@ export class Attempt {
     this.#ended.abort();
     // What the group may have left behind.
     this.#process.kill('SIGKILL');
+    freeReserve(layout);
     // Whoever took over ended the process, and writes from here on.
     if (this.#lost || !lease.renew()) {
       clearTimeout(this.#graceTimer);

@@ -48,14 +48,7 @@ export function exitReason({ exit, logPath, usage, memoryLimitBytes, overLimit }
     );
   }
   if (exit.code === diskFullExitCode) {
-    return new EmlocError(
-      'RESOURCE_EXHAUSTED',
-      'DISK_FULL',
-      'no space left on the disk of the state directory',
-      {
-        mend: 'free some space, and resume',
-      },
-    );
+    return diskFull();
   }
   if (exit.error !== undefined) {
     return new EmlocError(
@@ -71,6 +64,11 @@ export function exitReason({ exit, logPath, usage, memoryLimitBytes, overLimit }
   const last = tail === '' ? '' : `; its last words: ${tail}`;
   return new EmlocError('INTERNAL', 'WORKER_CRASHED', `the process ended by ${how}${last}`, { metadata });
 }
+
+export const diskFull = (): EmlocError =>
+  new EmlocError('RESOURCE_EXHAUSTED', 'DISK_FULL', 'no space left on the disk of the state directory', {
+    mend: 'free some space, and resume',
+  });
 
 const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 

@@ -15,6 +15,7 @@ const names = [
   'fail',
   'die',
   'mortal',
+  'fill',
   'exit',
   'allocate',
   'produce',

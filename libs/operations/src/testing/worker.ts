@@ -65,6 +65,13 @@ await runWorker({
     block(5000);
     return {};
   },
+  /** Writes a checkpoint until the disk is full. */
+  fill: async ({ bytes }: { bytes: number }, ctx) => {
+    for (let file = 0; ; file += 1) {
+      await ctx.yield();
+      writeFileSync(join(ctx.checkpointDir, `part-${file}`), Buffer.alloc(bytes, 1));
+    }
+  },
   exit: () => {
     console.error('last words');
     process.exit(3);
