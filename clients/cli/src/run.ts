@@ -6,6 +6,7 @@ import { exitCode } from './exit-codes.ts';
 import type { Streams } from './output/output.ts';
 import { buildProgram } from './program.ts';
 import { report, withContext } from './run-work.ts';
+import { traced } from './traced.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface RunOptions {
@@ -20,7 +21,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   const start: Start = (chosen, work) => {
     // A job file may ask for it, too.
     json = chosen.json === true;
-    return withContext(surroundings, json, work);
+    return traced(commandName(args), environment, () => withContext(surroundings, json, work));
   };
   try {
     const program = await buildProgram({ streams, environment, start, asked: args });
@@ -32,6 +33,14 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     return report(surroundings, json, asTyped(error, args));
   }
 }
+
+/** `finetune`, `jobs resume`. */
+function commandName(args: readonly string[]): string {
+  const [name = '', sub] = args.filter((arg) => !arg.startsWith('-'));
+  return sub !== undefined && commandsWithParts.has(name) ? `${name} ${sub}` : name;
+}
+
+const commandsWithParts: ReadonlySet<string> = new Set(['adapters', 'data', 'jobs', 'models']);
 
 /** Commander's complaint as one of ours: one line, the suggestion as the mend. */
 function usageError(error: CommanderError): UsageError {

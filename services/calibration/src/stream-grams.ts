@@ -4,7 +4,7 @@ import { startEngine } from '@emloc/engine';
 import { messageCodec } from '@emloc/mesh/contracts';
 import { openWeights } from '@emloc/models';
 import type { WorkerContext } from '@emloc/operations';
-import { assertWithinBudget, framesOf, predictionOf, UsageMeter } from '@emloc/service-kit/worker';
+import { assertWithinBudget, framesOf, lap, predictionOf, UsageMeter } from '@emloc/service-kit/worker';
 import { mendCalibration, prepareCalibration } from './prepare.ts';
 import type { CalibrationRequest } from './requests.ts';
 
@@ -13,9 +13,16 @@ export async function streamGrams(request: CalibrationRequest, context: WorkerCo
   const prediction = predictionOf(predicted, request.memoryBudgetBytes);
   assertWithinBudget(prediction, mendCalibration);
   using meter = new UsageMeter();
+  lap('prepare', { 'emloc.memory.predicted_bytes': prediction.peakResidentBytes });
   await startEngine();
+  lap('start engine');
+  let sentBytes = 0;
   const codec = messageCodec('emloc.calibration.v1.CalibrateResponse');
-  const send = (message: object): Promise<void> => context.output.write(codec.encode(message));
+  const send = (message: object): Promise<void> => {
+    const bytes = codec.encode(message);
+    sentBytes += bytes.byteLength;
+    return context.output.write(bytes);
+  };
   const source = openWeights(model, { mode: 'streamed' });
   try {
     await send({
@@ -38,6 +45,8 @@ export async function streamGrams(request: CalibrationRequest, context: WorkerCo
       }
       const named = [...seen].map(([group, count]) => [gramTensorName(group), count] as const);
       await send({ layer: { layer, rows: Object.fromEntries(named) } });
+      lap('stream Gram matrices', { 'emloc.layer': layer, 'emloc.tensor.bytes': sentBytes });
+      sentBytes = 0;
     }
     await send({ finished: { usage: meter.read() } });
   } finally {

@@ -3,7 +3,7 @@ import { sumGramLayers, type GramLayers, type LayerGrams } from '@emloc/emloc';
 import { tensorFromBytes, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { messageCodec } from '@emloc/mesh/contracts';
-import type { MemoryPrediction, ResourceUsage } from '@emloc/service-kit/worker';
+import { lap, type MemoryPrediction, type ResourceUsage } from '@emloc/service-kit/worker';
 import { TensorAssembler, type TensorFrame } from '@emloc/tensor-stream';
 
 interface CalibrateMessage {
@@ -53,8 +53,10 @@ async function* layersOf(
   const assembler = new TensorAssembler();
   let gramOf: ReadonlyMap<string, string> | undefined;
   let grams = new Map<string, Tensor>();
+  let receivedBytes = 0;
   try {
     for await (const bytes of messages) {
+      receivedBytes += bytes.byteLength;
       const { plan, frame, layer, finished } = codec.decode<CalibrateMessage>(bytes);
       if (plan) {
         assertSameModel(plan.modelDigest, modelDigest);
@@ -65,6 +67,8 @@ async function* layersOf(
         if (whole)
           grams.set(whole.info.name, tensorFromBytes(whole.bytes, whole.info.shape, whole.info.dtype));
       } else if (layer && gramOf) {
+        lap('receive Gram matrices', { 'emloc.layer': layer.layer, 'emloc.tensor.bytes': receivedBytes });
+        receivedBytes = 0;
         yield { layer: layer.layer, grams, gramOf, rows: new Map(Object.entries(layer.rows)) };
         disposeAll(grams);
         grams = new Map();

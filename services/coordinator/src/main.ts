@@ -15,6 +15,7 @@ import { jobService } from './service/job-service.ts';
 import { meshService } from './service/mesh-service.ts';
 import { StageClients, stageServices } from './stages/stage-clients.ts';
 import { StageRunner } from './stages/stage-runner.ts';
+import { observeJobs } from './telemetry/job-metrics.ts';
 import { JobWorkflows } from './workflow/job-workflows.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -78,6 +79,7 @@ async function start(config: CoordinatorConfig, logger: Logger): Promise<void> {
     },
     logger,
   });
+  observeJobs(store);
   stopOnSignals(server, async () => {
     await server.stop();
     await workflows.close();

@@ -1,7 +1,6 @@
 /** The processes of the training service. */
-import { workerTelemetry } from '@emloc/mesh/telemetry';
-import { runWorker } from '@emloc/operations';
+import { runStageWorker } from '@emloc/service-kit/worker';
 import { planTraining } from './plan-training.ts';
 import { trainAdapter } from './train.ts';
 
-await runWorker({ train: trainAdapter, plan: planTraining }, { around: workerTelemetry('training') });
+await runStageWorker('training', { train: trainAdapter, plan: planTraining });

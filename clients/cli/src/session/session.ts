@@ -3,7 +3,7 @@
  * Says how files reach it and how results come back.
  */
 import { EmlocError } from '@emloc/errors';
-import { connect, loadConfig } from '@emloc/mesh';
+import { connect, loadConfig, withSpan } from '@emloc/mesh';
 import type { CommandContext } from '../context.ts';
 import { Connections } from '../mesh/connections.ts';
 import { holdMesh, type HeldMesh } from '../mesh/hold-mesh.ts';
@@ -47,12 +47,14 @@ export async function withLocalMesh<T>(
   work: (session: Session, mesh: HeldMesh) => Promise<T>,
 ): Promise<T> {
   const { home, environment, signal, output } = context;
-  const mesh = await holdMesh({
-    home,
-    environment,
-    signal,
-    onStart: () => output.progress({ stage: 'starting the mesh' }),
-  });
+  const mesh = await withSpan('hold the mesh', {}, () =>
+    holdMesh({
+      home,
+      environment,
+      signal,
+      onStart: () => output.progress({ stage: 'starting the mesh' }),
+    }),
+  );
   const forget = context.onKill(() => mesh.lease.release('kill'));
   const connections = new Connections(mesh.addresses, signal);
   const lost = new Promise<never>((_, reject) => mesh.lease.onLost(() => reject(meshLost(home.logs))));

@@ -10,6 +10,7 @@ import { startEngine } from '@emloc/engine';
 import type { MemoryPrediction as PredictedPeak } from '@emloc/emloc';
 import type { WorkerContext } from '@emloc/operations';
 import type { ArtifactReference, OperationResult, StageResults, WorkerEvent } from '../operations/events.ts';
+import { lap } from './laps.ts';
 import { assertWithinBudget, predictionOf, UsageMeter } from './memory.ts';
 
 /** Counts up when the same inputs give another result than before. */
@@ -38,13 +39,16 @@ export async function performStage<K extends keyof StageResults>(
   const key = resultKey({ kind, formatVersion, ...stage.inputs });
   const known = await readRecord(store, key);
   if (known !== undefined) {
+    lap('prepare', { 'emloc.from_store': true });
     emit({ notice: { text: 'taken from the store: it was done before', warning: false } });
     return { ...known, fromStore: true };
   }
   emit({ prediction });
+  lap('prepare', { 'emloc.memory.predicted_bytes': prediction.peakResidentBytes });
   assertWithinBudget(prediction, stage.mend);
   using meter = new UsageMeter();
   await startEngine();
+  lap('start engine');
   const made = await stage.work();
   const result: OperationResult = { prediction, usage: meter.read(), fromStore: false, [kind]: made };
   await writeRecord(store, key, result);

@@ -1,8 +1,9 @@
 /** What can be done with jobs. Their work is done by workflows; here they are written down, stopped, resumed, forgotten. */
 import { EmlocError } from '@emloc/errors';
-import { currentTraceparent, type Logger } from '@emloc/mesh';
+import { currentTraceparent, linkCurrentSpan, type Logger } from '@emloc/mesh';
 import type { StageClients, StageService } from '../stages/stage-clients.ts';
 import type { JobEvents, Origin } from './job-events.ts';
+import { runKey } from '../telemetry/span-keys.ts';
 import { foldStatus, type JobStatus } from './job-status.ts';
 import { pageTokenAfter, type JobStore } from './job-store.ts';
 import { endedStates, type Job, type JobEvent, type Spec } from './job.ts';
@@ -20,6 +21,9 @@ export interface JobQueue {
   enqueue(job: Job): Promise<void>;
   forget(job: Job): Promise<void>;
 }
+
+/** Where the event comes from that lets a run of a job wait for its turn. */
+export const queueingOf = ({ attempt }: Job): Origin => ({ source: 'job/QUEUED', sourceCursor: attempt });
 
 /** Where the first event of a run of a job comes from; there is only one. */
 export const beginningOf = ({ attempt }: Job): Origin => ({ source: 'job/begin', sourceCursor: attempt });
@@ -100,7 +104,9 @@ export class FineTuneJobs {
       });
     }
     const resumed = await this.#with.store.resume(job);
-    if (resumed !== undefined) await this.#enqueue(resumed);
+    if (resumed === undefined) return;
+    linkCurrentSpan(resumed.traceparent, runKey(resumed));
+    await this.#enqueue(resumed);
   }
 
   async delete(id: string): Promise<void> {
@@ -120,8 +126,7 @@ export class FineTuneJobs {
   }
 
   async #enqueue(job: Job): Promise<void> {
-    const origin = { source: 'job/QUEUED', sourceCursor: job.attempt };
-    await this.#with.events.append(job.id, { stateChanged: { state: 'QUEUED' } }, origin);
+    await this.#with.events.append(job.id, { stateChanged: { state: 'QUEUED' } }, queueingOf(job));
     await this.#with.queue.enqueue(job);
   }
 

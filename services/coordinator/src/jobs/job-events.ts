@@ -49,12 +49,12 @@ export class JobEvents {
   }
 
   /** What was appended from there; undefined: nothing. */
-  async find(jobId: string, origin: Origin): Promise<JobEventBody | undefined> {
+  async find(jobId: string, origin: Origin): Promise<JobEvent | undefined> {
     const { rows } = await this.#pool.query<Row>(
       'SELECT cursor, at, event FROM emloc.job_events WHERE job_id = $1 AND source = $2 AND source_cursor = $3',
       [jobId, origin.source, origin.sourceCursor],
     );
-    return rows[0]?.event;
+    return rows[0] === undefined ? undefined : toEvent(rows[0]);
   }
 
   /** The last cursor of `source` that is in the log; 0: none. */

@@ -62,6 +62,18 @@ export class JobStore {
     return (await this.get(id)).wanted;
   }
 
+  /** Jobs whose turn has not come, and those under way. */
+  async counts(): Promise<{ readonly queued: number; readonly running: number }> {
+    const { rows } = await this.#pool.query<{ state: string; jobs: string | number }>(
+      `SELECT state, count(*) AS jobs FROM (
+         SELECT DISTINCT ON (job_id) event #>> '{stateChanged,state}' AS state FROM emloc.job_events
+         WHERE type = 'state' ORDER BY job_id, cursor DESC) AS latest
+       GROUP BY state`,
+    );
+    const of = (state: string): number => Number(rows.find((row) => row.state === state)?.jobs ?? 0);
+    return { queued: of('QUEUED'), running: of('RUNNING') };
+  }
+
   /** A job that is to stop. A cancel is not weakened by a pause that comes later. */
   async stop(id: string, wanted: 'PAUSE' | 'CANCEL'): Promise<void> {
     await this.#pool.query(`UPDATE emloc.jobs SET wanted = $2 WHERE id = $1 AND wanted <> 'CANCEL'`, [

@@ -10,6 +10,7 @@ import type { JobEvents } from '../jobs/job-events.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import type { Job, StageName, StoredOperationEvent } from '../jobs/job.ts';
 import { pruned } from '../jobs/pruned.ts';
+import { stageKey } from '../telemetry/span-keys.ts';
 import { isStopped, outcomeOf, toStored, type Outcome } from './operation-outcome.ts';
 import { defaultPatience, isAway, whileAway, whileKilled, type Patience } from './patience.ts';
 import type { TrainingOutlook } from './plan.ts';
@@ -35,6 +36,14 @@ interface Dependencies {
   readonly patience?: Patience;
 }
 
+interface Begun {
+  /** When this run of the job first came to the stage. */
+  readonly at: Date;
+  readonly isFirst: boolean;
+  /** The stage's span in the run before, where that had come so far. */
+  readonly continues: readonly string[];
+}
+
 /** All rows are read and made tokens. */
 const planDeadlineMs = 10 * 60_000;
 /** Between two looks at an operation whose watch ended before it did. */
@@ -54,7 +63,6 @@ export class StageRunner {
     const operationId = `${job.id}-plan`;
     const task = { stage: 'plan', service: 'training', rpc: 'planTraining', operationId, request } as const;
     return this.#stage(job, task, closing, async (wish) => {
-      await this.#begin(job, task);
       const { signal } = wish;
       const client = this.#with.clients.of('training');
       const ask = () =>
@@ -66,12 +74,9 @@ export class StageRunner {
   }
 
   run(job: Job, task: StageTask, closing: AbortSignal): Promise<Outcome<OperationResult>> {
-    return this.#stage(job, task, closing, async (wish) => {
-      // A run that was resumed meanwhile (its end was lost in a crash) leaves the work to its successor.
-      const { attempt } = await this.#with.store.get(job.id);
-      if (attempt !== job.attempt) return { status: 'stopped', as: 'PAUSED' };
+    return this.#stage(job, task, closing, async (wish, isFirst) => {
       const client = this.#with.clients.of(task.service);
-      await this.#start(job, task, client, wish);
+      await this.#start(job, task, client, wish, isFirst);
       void this.#passOn(client, task, wish, closing);
       return this.#untilEnded(job, task, client, wish, closing);
     });
@@ -81,23 +86,57 @@ export class StageRunner {
     job: Job,
     task: StageTask,
     closing: AbortSignal,
-    work: (wish: StopWish) => Promise<Outcome<T>>,
+    work: (wish: StopWish, isFirst: boolean) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
-    const attributes = { 'emloc.job.id': job.id, 'emloc.operation.id': task.operationId };
-    return withSpan(`stage ${task.stage}`, attributes, async () => {
-      using wish = new StopWish(this.#with.store, job.id, closing);
-      try {
-        return await work(wish);
-      } catch (error) {
-        // Stopped while a service was away, before there was an operation to stop.
-        if (wish.isStopped && (isAway(error) || wasCancelled(error))) return wish.outcome();
-        return { status: 'failed', error: errorToJson(error) };
-      }
-    });
+    using wish = new StopWish(this.#with.store, job.id, closing);
+    try {
+      // A run that was resumed meanwhile (its end was lost in a crash) leaves the work to its successor.
+      const { attempt } = await this.#with.store.get(job.id);
+      if (attempt !== job.attempt) return { status: 'stopped', as: 'PAUSED' };
+      const begun = await this.#begin(job, task);
+      return await this.#traced(job, task, closing, begun, () => work(wish, begun.isFirst));
+    } catch (error) {
+      // Stopped while a service was away, before there was an operation to stop.
+      if (wish.isStopped && (isAway(error) || wasCancelled(error))) return wish.outcome();
+      return { status: 'failed', error: errorToJson(error) };
+    }
   }
 
-  async #start(job: Job, task: StageTask, client: StageClient, wish: StopWish): Promise<void> {
-    const isFirst = await this.#begin(job, task);
+  /** One span, from when the stage was first begun; left open where another coordinator will go on with it. */
+  async #traced<T>(
+    job: Job,
+    { stage, operationId }: StageTask,
+    closing: AbortSignal,
+    { at, continues }: Begun,
+    work: () => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> {
+    let status: string | undefined;
+    const attributes = { 'emloc.job.id': job.id, 'emloc.stage': stage, 'emloc.operation.id': operationId };
+    return withSpan(
+      `stage ${stage}`,
+      attributes,
+      async (span) => {
+        const outcome = await work();
+        ({ status } = outcome);
+        span.setAttribute('emloc.stage.outcome', status);
+        return outcome;
+      },
+      {
+        key: stageKey(operationId, job.attempt),
+        startedAt: at,
+        continues,
+        goesOnElsewhere: () => closing.aborted && status !== 'succeeded',
+      },
+    );
+  }
+
+  async #start(
+    job: Job,
+    task: StageTask,
+    client: StageClient,
+    wish: StopWish,
+    isFirst: boolean,
+  ): Promise<void> {
     const request = { ...task.request, operationId: task.operationId };
     const start = () => client.call<{ operation: { state: string } }>(task.rpc, request);
     const { operation } = await this.#patiently(job, task, wish, start);
@@ -177,17 +216,26 @@ export class StageRunner {
     );
   }
 
-  /** Whether this run of the job had not come here before. */
-  #begin(job: Job, { stage: name, service, operationId }: StageTask): Promise<boolean> {
+  /** When this run of the job first came here, and whether that is now. */
+  async #begin(job: Job, { stage: name, service, operationId }: StageTask): Promise<Begun> {
+    const { events } = this.#with;
+    const at = new Date();
     const stageChanged = {
       name,
       state: 'RUNNING',
       service,
       operationId,
-      startedAt: new Date().toISOString(),
+      startedAt: at.toISOString(),
     } as const;
     const origin = { source: `stage/${operationId}/running`, sourceCursor: job.attempt };
-    return this.#with.events.append(job.id, { stageChanged }, origin);
+    const isFirst = await events.append(job.id, { stageChanged }, origin);
+    const earlier = job.attempt - 1;
+    const wasBegun = earlier > 0 && (await events.find(job.id, { ...origin, sourceCursor: earlier }));
+    return {
+      at: isFirst ? at : ((await events.find(job.id, origin))?.at ?? at),
+      isFirst,
+      continues: wasBegun ? [stageKey(operationId, earlier)] : [],
+    };
   }
 
   #patiently<T>(job: Job, task: StageTask, wish: StopWish, call: () => Promise<T>): Promise<T> {

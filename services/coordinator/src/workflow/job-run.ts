@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ArtifactStore } from '@emloc/artifacts';
+import { withSpan } from '@emloc/mesh';
 import { errorFromJson } from '@emloc/operations';
 import type { ArtifactReference, MemoryPrediction, OperationResult, ResourceUsage } from '@emloc/service-kit';
 import type { JobEvents } from '../jobs/job-events.ts';
@@ -12,6 +13,7 @@ import type { TrainingOutlook } from '../stages/plan.ts';
 import { fieldsOf, type SpecFields } from '../stages/spec.ts';
 import type { Outcome } from '../stages/operation-outcome.ts';
 import type { StageRunner } from '../stages/stage-runner.ts';
+import { countStage } from '../telemetry/job-metrics.ts';
 import type { JobRun, OperationOrder } from './fine-tune.ts';
 import { makeReport, type ReportInput } from './report.ts';
 import { joinLogs, type StageLog } from './stage-logs.ts';
@@ -88,7 +90,7 @@ export class DurableJobRun implements JobRun {
   }
 
   async report(input: ReportInput): Promise<ArtifactReference> {
-    const reference = await this.#step('report', async () => {
+    const reference = await this.#traced('report', async () => {
       const { stages } = foldStatus(await this.#with.events.latest(this.#job.id));
       const report = makeReport(this.#job, this.#with.version, stages, input);
       return putFile(this.#with.artifacts, 'report.json', `${JSON.stringify(report, undefined, 2)}\n`);
@@ -99,7 +101,7 @@ export class DurableJobRun implements JobRun {
 
   log(parts: readonly StageLog[]): Promise<ArtifactReference> {
     const { artifacts } = this.#with;
-    return this.#step('log', async () => putFile(artifacts, 'log.jsonl', await joinLogs(parts, artifacts)));
+    return this.#traced('log', async () => putFile(artifacts, 'log.jsonl', await joinLogs(parts, artifacts)));
   }
 
   /** Says of the stage that was under way how the job ended. */
@@ -107,6 +109,11 @@ export class DurableJobRun implements JobRun {
     const { stages } = foldStatus(await this.#with.events.latest(this.#job.id));
     const running = stages.find((stage) => stage.state === 'RUNNING');
     if (running !== undefined) await this.#change({ ...running, state, endedAt: new Date().toISOString() });
+  }
+
+  /** A step of the coordinator's own, which ends in the store. */
+  #traced<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#step(name, () => withSpan(`store ${name}`, {}, work));
   }
 
   async #stage(name: StageName): Promise<Stage | undefined> {
@@ -117,11 +124,9 @@ export class DurableJobRun implements JobRun {
 
   async #change(stage: Stage): Promise<void> {
     const source = `stage/${stage.name}/${stage.state}`;
-    await this.#with.events.append(
-      this.#job.id,
-      { stageChanged: stage },
-      { source, sourceCursor: this.#job.attempt },
-    );
+    const origin = { source, sourceCursor: this.#job.attempt };
+    const isNew = await this.#with.events.append(this.#job.id, { stageChanged: stage }, origin);
+    if (isNew && stage.endedAt !== undefined) countStage(stage);
   }
 
   /** A step that is cut off by the coordinator's own end must not be recorded: it never returns. */

@@ -4,12 +4,14 @@
  */
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import { errorToJson } from '@emloc/operations';
-import { runWithTraceparent, type Logger } from '@emloc/mesh';
+import { addSpan, runWithTraceparent, withSpan, type Logger, type SpanHandle } from '@emloc/mesh';
 import type { Database } from '../database/open-database.ts';
-import { beginningOf } from '../jobs/fine-tune-jobs.ts';
+import { beginningOf, queueingOf } from '../jobs/fine-tune-jobs.ts';
 import { foldStatus } from '../jobs/job-status.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import { endedStates, type Job, type JobResult, type JobState, type StoredError } from '../jobs/job.ts';
+import { countJob, countJobWait } from '../telemetry/job-metrics.ts';
+import { continuesRun, runKey } from '../telemetry/span-keys.ts';
 import { fineTune } from './fine-tune.ts';
 import { DurableJobRun, JobStopped, type DurableStep, type RunDependencies } from './job-run.ts';
 
@@ -95,28 +97,52 @@ export class JobWorkflows {
     const step: DurableStep = (name, work) => DBOS.runStep(work, { name });
     const run = new DurableJobRun(job, step, { ...this.#with, closing: this.#closing.signal });
     await runWithTraceparent(job.traceparent, async () => {
-      try {
-        if (await this.#begin(job)) await this.#say(job, 'SUCCEEDED', { result: await fineTune(run) });
-      } catch (error) {
-        if (error instanceof JobStopped) {
-          await run.endRunningStage(error.as);
-          await this.#say(job, error.as);
-          return;
-        }
-        logger.warn({ err: error, job: jobId }, 'the job failed');
-        await run.endRunningStage('FAILED');
-        await this.#say(job, 'FAILED', { error: errorToJson(error) });
-      }
+      const begun = await this.#begin(job);
+      if (begun === undefined) return;
+      const attributes = { 'emloc.job.id': job.id, 'emloc.job.attempt': attempt };
+      const span = { key: runKey(job), startedAt: begun.at, continues: continuesRun(job) };
+      const work = async (handle: SpanHandle): Promise<void> => {
+        // What a coordinator that is gone had begun is one span with what is done now.
+        if (!begun.isFirst) addSpan('resume job', attributes, { continues: [runKey(job)] });
+        logger.info({ job: jobId, attempt }, begun.isFirst ? 'job running' : 'job taken up again');
+        const state = await this.#work(job, run);
+        const seconds = (Date.now() - begun.at.getTime()) / 1000;
+        handle.setAttribute('emloc.job.state', state);
+        countJob(state, seconds);
+        logger.info({ job: jobId, attempt, state, seconds: Math.round(seconds * 10) / 10 }, 'job ended');
+      };
+      await withSpan('job', attributes, work, span);
     });
   }
 
-  /** False where the job was stopped before its turn came. */
-  async #begin(job: Job): Promise<boolean> {
+  /** Says how the job ended, and gives it. */
+  async #work(job: Job, run: DurableJobRun): Promise<JobState> {
+    try {
+      await this.#say(job, 'SUCCEEDED', { result: await fineTune(run) });
+      return 'SUCCEEDED';
+    } catch (error) {
+      const state = error instanceof JobStopped ? error.as : 'FAILED';
+      if (state === 'FAILED') this.#with.logger.warn({ err: error, job: job.id }, 'the job failed');
+      await run.endRunningStage(state);
+      await this.#say(job, state, state === 'FAILED' ? { error: errorToJson(error) } : {});
+      return state;
+    }
+  }
+
+  /** Undefined where the job was stopped before its turn came. */
+  async #begin(job: Job): Promise<{ readonly at: Date; readonly isFirst: boolean } | undefined> {
     const { events } = this.#with;
     const origin = beginningOf(job);
-    await events.append(job.id, { stateChanged: { state: 'RUNNING' } }, origin);
+    const isFirst = await events.append(job.id, { stateChanged: { state: 'RUNNING' } }, origin);
     const begun = await events.find(job.id, origin);
-    return begun !== undefined && 'stateChanged' in begun && begun.stateChanged.state === 'RUNNING';
+    if (begun === undefined || !('stateChanged' in begun.body)) return undefined;
+    if (begun.body.stateChanged.state !== 'RUNNING') return undefined;
+    const queued = isFirst ? await events.find(job.id, queueingOf(job)) : undefined;
+    if (queued !== undefined) {
+      addSpan('queue job', { 'emloc.job.id': job.id }, { startedAt: queued.at, endedAt: begun.at });
+      countJobWait((begun.at.getTime() - queued.at.getTime()) / 1000);
+    }
+    return { at: begun.at, isFirst };
   }
 
   async #say(
