@@ -1,8 +1,4 @@
 /** A data file: its format known, its rows read one at a time, as often as they are needed. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { EmlocError } from '@emloc/errors';
 import { detectFormat, type DataFormat } from './formats/format.ts';
 import { readRecords } from './formats/records.ts';
 import { fileError } from './rows.ts';
@@ -42,13 +38,4 @@ async function* readRows(
   if (rows === 0) {
     throw fileError(file, 'EMPTY_DATASET', 'has no rows', 'give a data file with at least one row');
   }
-}
-
-/** `sha256:` and the digest of the file's content. */
-export async function datasetDigest(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(file), hash).catch((error: unknown) => {
-    throw EmlocError.from(error);
-  });
-  return `sha256:${hash.digest('hex')}`;
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { datasetDigest, openDataset, type DatasetOptions } from './open-dataset.ts';
+import { openDataset, type DatasetOptions } from './open-dataset.ts';
 import type { Row } from './rows.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'emloc-rows-'));
@@ -102,9 +102,4 @@ test('the data sets of this repository are read whole', async () => {
   expect(rows.map((row) => row.kind === 'tokens' && { ids: row.inputIds, labels: row.labels })).toEqual(
     golden.batches.flat(),
   );
-});
-
-test('the digest is that of the content', async () => {
-  const digest = await datasetDigest(fileOf('abc'));
-  expect(digest).toBe('sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
 });
