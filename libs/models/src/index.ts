@@ -78,3 +78,4 @@ export {
 } from './pull-model.ts';
 export { pullFromHub, type PullFromHubOptions } from './hub/pull-from-hub.ts';
 export type { HubKind } from './hub/needed-files.ts';
+export { isModelFile } from './directory/model-files.ts';

@@ -1,30 +1,23 @@
-/** Which files of a repository a model or an adapter is: what is read here, not every format that lies beside it. */
+/** Which files of a repository a model or an adapter is: one format of weights, not every one that lies beside it. */
 import { EmlocError } from '@emloc/errors';
+import { isModelFile } from '../directory/model-files.ts';
 
 export type HubKind = 'model' | 'adapter';
 
 export const weightIndex = 'model.safetensors.index.json';
 const weightFile = 'model.safetensors';
 
-const small: Readonly<Record<HubKind, readonly string[]>> = {
-  model: [
-    'config.json',
-    'generation_config.json',
-    'tokenizer.json',
-    'tokenizer_config.json',
-    'special_tokens_map.json',
-    'added_tokens.json',
-    'chat_template.jinja',
-    'chat_template.json',
-  ],
-  adapter: ['adapter_config.json', 'README.md'],
+const configFiles = { model: 'config.json', adapter: 'adapter_config.json' } as const;
+const isSmall: Readonly<Record<HubKind, (name: string) => boolean>> = {
+  model: isModelFile,
+  adapter: (name) => [configFiles.adapter, 'README.md'].includes(name),
 };
 
 /** What says what the repository holds, and has to be read before its weights are fetched. */
 export function smallFiles(kind: HubKind, names: readonly string[], repo: string): string[] {
-  const [first = ''] = small[kind];
-  if (names.includes(first)) return small[kind].filter((name) => names.includes(name));
-  const isAdapter = names.includes('adapter_config.json');
+  const first = configFiles[kind];
+  if (names.includes(first)) return names.filter(isSmall[kind]);
+  const isAdapter = names.includes(configFiles.adapter);
   throw new EmlocError('INVALID_ARGUMENT', 'NOT_A_MODEL', `${repo} has no ${first}`, {
     field: 'repository',
     value: repo,

@@ -38,6 +38,26 @@ test('what comes can be opened, and is what is needed, not the other formats bes
   expect(readdirSync(directory).sort()).toEqual(['config.json', 'model.safetensors', 'tokenizer.json']);
 });
 
+test('what comes is also what transformers needs, and what a copy has to carry along', async () => {
+  const small = {
+    'vocab.json': '{}',
+    'merges.txt': '#',
+    'tokenizer.model': 'pieces',
+    'tokenizer_config.json': '{}',
+    'chat_template.jinja': '{{ messages }}',
+    'additional_chat_templates/tool_use.jinja': '{{ tools }}',
+    'LICENSE.txt': 'free',
+  };
+  hub.commit(repository, { ...small, 'onnx/config.json': '{}', 'trainer_state.json': '{}' });
+  const directory = await pull();
+  const names = [...Object.keys(small), 'config.json', 'model.safetensors', 'tokenizer.json'];
+  const found = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  expect(found.sort()).toEqual([...names, 'additional_chat_templates'].sort());
+  expect(readFileSync(join(directory, 'additional_chat_templates/tool_use.jinja'), 'utf8')).toBe(
+    '{{ tools }}',
+  );
+});
+
 test('of a sharded model, the shards that the index names', async () => {
   const shard = 'model-00001-of-00001.safetensors';
   const names = [...openModel(tinyLlama).tensors.keys()];
