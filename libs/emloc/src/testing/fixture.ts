@@ -1,7 +1,7 @@
 /** What tests share: the golden fixtures and small comparisons. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toFloat64Array, type Tensor } from '@emloc/engine';
 import type { TokenRow } from '@emloc/models';
@@ -50,17 +50,23 @@ export interface Golden {
   >;
 }
 
-/** A folder of golden numbers (tests/reference/make_golden.py): a tiny model, data, and what must come of them. */
+/**
+ * A folder of golden numbers (tests/reference/make_golden.py): a tiny model, data, and what must come of them. By name, or
+ * by path a folder of a model and data alone.
+ */
 export class GoldenFixture {
   readonly name: string;
   readonly dir: string;
-  readonly expected: Golden;
+  #expected: Golden | undefined;
   #file: SafetensorsFile | undefined;
 
   constructor(name: string) {
     this.name = name;
-    this.dir = join(fixtures, name);
-    this.expected = this.#json('golden.json');
+    this.dir = resolve(fixtures, name);
+  }
+
+  get expected(): Golden {
+    return (this.#expected ??= this.#json<Golden>('golden.json'));
   }
 
   /** A golden f32 tensor by name. */
