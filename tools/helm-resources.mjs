@@ -15,7 +15,7 @@ import { predictPeak } from '@emloc/emloc';
 import { architectureOf } from '@emloc/models';
 
 const mebi = 2 ** 20;
-/** A service process with its warm worker (measured: 110 MB and 300 MB). */
+/** A service process (80 to 110 MB resident) and its warm worker, which holds the runtime (some 300 MB). */
 const ownBytes = 410 * mebi;
 /** Kubernetes' numbers are for people: whole quarters of a gibibyte. */
 const grainBytes = 256 * mebi;

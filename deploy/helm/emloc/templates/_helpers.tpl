@@ -83,8 +83,9 @@ inference: 50555
 {{- $image := .root.Values.image -}}
 {{- $path := $image.repository -}}
 {{- if $image.registry }}{{ $path = printf "%s/%s" $image.registry $path }}{{ end -}}
-{{- if $image.digest -}}
-{{ $path }}@{{ $image.digest }}
+{{- $digest := ternary $image.gpuDigest $image.digest .gpu -}}
+{{- if $digest -}}
+{{ $path }}@{{ $digest }}
 {{- else -}}
 {{ $path }}:{{ default .root.Chart.AppVersion $image.tag }}{{ if .gpu }}{{ $image.gpuTagSuffix }}{{ end }}
 {{- end -}}
