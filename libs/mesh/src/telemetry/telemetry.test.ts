@@ -82,6 +82,24 @@ test('one trace goes through caller, two services and the process of an operatio
   }
 });
 
+test('what is sampled is decided by the standard variables, and by the caller for the whole trace', async () => {
+  const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331';
+  const cases: [Record<string, string>, number][] = [
+    [{ OTEL_TRACES_SAMPLER: 'always_off' }, 0],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' }, 0],
+    [{ TRACEPARENT: `${trace}-00` }, 0],
+    [{ TRACEPARENT: `${trace}-01` }, 2],
+  ];
+  for (const [env, spans] of cases) {
+    const folder = temporaryDirectory();
+    await once(start(['work'], { ...env, EMLOC_TRACE_FILE: folder }), 'exit');
+    const lines = readdirSync(folder).flatMap((name) =>
+      readFileSync(join(folder, name), 'utf8').split('\n').filter(Boolean),
+    );
+    expect(lines.length).toBe(spans);
+  }
+});
+
 test('spans are sent by OTLP, over HTTP and over gRPC', async () => {
   const bodies: Buffer[] = [];
   const http = createServer((request, response) => {
