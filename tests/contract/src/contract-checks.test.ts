@@ -110,7 +110,7 @@ test('a field that was removed since the last tag fails, a new one does not', ()
   copy.git('init', '-q');
   copy.release('v1.0.0');
   expect(breaking(copy.root)).toEqual({ passed: true, text: 'compared with v1.0.0' });
-  const field = '  // Rank. Default 8; from 1 to 1,024.\n  optional int32 r = 1;\n';
+  const field = '  // Rank of the factors. Default 8; 1 or more.\n  optional int32 r = 1;\n';
   copy.edit('training/v1/training.proto', field, `${field}  // New.\n  optional int32 new_one = 99;\n`);
   expect(breaking(copy.root)).toMatchObject({ passed: true });
   copy.edit('training/v1/training.proto', field, '');
