@@ -16,8 +16,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function serve(env: Record<string, string>) {
-  const child = spawn(process.execPath, ['--import', 'tsx', file, 'serve'], {
+function run(role: string, env: Record<string, string>) {
+  const child = spawn(process.execPath, ['--import', 'tsx', file, role], {
     env: {
       ...process.env,
       OTEL_METRICS_EXPORTER: 'prometheus',
@@ -32,7 +32,7 @@ function serve(env: Record<string, string>) {
 
 test('Prometheus reads calls by method and status, in seconds, with the name of the service', async () => {
   const port = await freePort();
-  const child = serve({ OTEL_EXPORTER_PROMETHEUS_PORT: String(port) });
+  const child = run('serve', { OTEL_EXPORTER_PROMETHEUS_PORT: String(port) });
   const [address] = (await once(createInterface(child.stdout), 'line')) as [string];
   const echo = callEcho(address);
   onTestFinished(() => echo.close());
@@ -49,12 +49,22 @@ test('Prometheus reads calls by method and status, in seconds, with the name of 
   expect(line).toMatch(/ 2$/);
 });
 
+test('the process of an operation opens no page and loads no SDK where only metrics are wanted', async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void taken.close());
+  const { port } = taken.address() as { port: number };
+  const child = run('work', { OTEL_EXPORTER_PROMETHEUS_PORT: String(port) });
+  const [code] = (await once(child, 'close')) as [number];
+  expect(code).toBe(0);
+});
+
 test('a port that is taken is refused by the name of its variable', async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void taken.close());
   const { port } = taken.address() as { port: number };
-  const child = serve({ OTEL_EXPORTER_PROMETHEUS_PORT: String(port) });
+  const child = run('serve', { OTEL_EXPORTER_PROMETHEUS_PORT: String(port) });
   let said = '';
   child.stderr.on('data', (chunk) => (said += String(chunk)));
   const [code] = (await once(child, 'close')) as [number];

@@ -3,7 +3,7 @@
  * is installed, nor even loaded: the SDK costs a process 100 ms and some 20 MB.
  */
 import type { Logger } from 'pino';
-import { readTelemetrySettings, type Env } from './environment.ts';
+import { readTelemetrySettings, type Env, type TelemetrySettings } from './environment.ts';
 
 export interface Telemetry {
   readonly enabled: boolean;
@@ -31,9 +31,15 @@ export function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   return started;
 }
 
+/** A process whose owner counts for it needs nothing where only metrics are wanted. */
+function sends({ traces, metrics }: TelemetrySettings, options: TelemetryOptions): boolean {
+  if ((traces.directory ?? traces.otlp) !== undefined) return true;
+  return options.metrics !== false && (metrics.otlp ?? metrics.prometheus) !== undefined;
+}
+
 async function start(options: TelemetryOptions): Promise<Telemetry> {
   const settings = readTelemetrySettings(options.env ?? process.env);
-  if (settings === undefined) return off;
+  if (settings === undefined || !sends(settings, options)) return off;
   const { install } = await import('./install.ts');
   return install(settings, options);
 }
