@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const repositoryRoot = fileURLToPath(new URL('../../../', import.meta.url));
-export const tinyLlama = join(repositoryRoot, 'tests', 'fixtures', 'tiny-llama');
+export const fixturesDirectory = join(repositoryRoot, 'tests', 'fixtures');
+export const tinyLlama = join(fixturesDirectory, 'tiny-llama');
 const bin = join(repositoryRoot, 'clients', 'cli', 'bin', 'emloc.mjs');
 
 export interface Outcome {

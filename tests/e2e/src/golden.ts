@@ -1,5 +1,5 @@
-/** The golden numbers of tiny-llama (PyTorch, float64), and how near to them a result is. */
-import { readFileSync, writeFileSync } from 'node:fs';
+/** The golden numbers of the fixtures (PyTorch, float64), and how near to them a result is. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   readSafetensorsHeader,
@@ -7,12 +7,16 @@ import {
   writeSafetensors,
   type SafetensorsFile,
 } from '@emloc/tensor-stream';
-import { tinyLlama } from './emloc.ts';
+import { fixturesDirectory } from './emloc.ts';
 
 interface Golden {
+  readonly compress: Readonly<Record<string, number>>;
+  readonly keptFull?: readonly string[];
+  /** What the checkpoint is stored in (absent: float32). */
+  readonly storedDtype?: 'float32' | 'bfloat16';
   readonly rank: Readonly<Record<string, number>>;
   readonly gramOf: Readonly<Record<string, string>>;
-  readonly lora: { readonly modules: readonly string[] };
+  readonly lora: { readonly r: number; readonly alpha: number; readonly modules: readonly string[] };
   readonly training: { readonly loss: readonly number[]; readonly gradNorm: readonly number[] };
   readonly trainerLike: {
     readonly loss: readonly number[];
@@ -22,10 +26,91 @@ interface Golden {
   };
 }
 
-const readJson = <T>(name: string): T => JSON.parse(readFileSync(join(tinyLlama, name), 'utf8')) as T;
+/** Names of all fixtures. */
+export const goldenFixtures: readonly string[] = readdirSync(fixturesDirectory).filter((name) =>
+  existsSync(join(fixturesDirectory, name, 'golden.json')),
+);
 
-export const golden = readJson<Golden>('golden.json');
-export const goldenTensors = readSafetensorsHeader(join(tinyLlama, 'golden.safetensors'));
+/** A folder of them: a tiny model, data, and what must come of them. */
+export class GoldenFixture {
+  readonly model: string;
+  readonly expected: Golden & {
+    readonly relativeDifferenceF32vsF64: Readonly<
+      Record<
+        string,
+        { readonly maxAbsOverMax?: number; readonly frobenius?: number; readonly maxRelative?: number }
+      >
+    >;
+  };
+  readonly tensors: SafetensorsFile;
+
+  constructor(name: string) {
+    this.model = join(fixturesDirectory, name);
+    this.expected = this.#json('golden.json');
+    this.tensors = readSafetensorsHeader(join(this.model, 'golden.safetensors'));
+  }
+
+  matrix(name: string): Matrix {
+    return matrix(this.tensors, name);
+  }
+
+  /** Ten times what PyTorch's own float32 is away. */
+  allowed(quantity: string, measure: 'maxAbsOverMax' | 'frobenius' | 'maxRelative'): number {
+    return 10 * (this.expected.relativeDifferenceF32vsF64[quantity]?.[measure] ?? Number.NaN);
+  }
+
+  get probe(): readonly number[] {
+    return this.#json<{ ids: number[] }>('probe.json').ids;
+  }
+
+  /** The training batches, a row a line, in order. */
+  writeTrainingData(path: string): void {
+    const { batches } = this.#json<{ batches: { ids: number[]; labels: number[] }[][] }>('train.json');
+    writeLines(
+      path,
+      batches.flat().map(({ ids, labels }) => ({ input_ids: ids, labels })),
+    );
+  }
+
+  /** The calibration sequences, a row a line. */
+  writeCalibrationData(path: string): void {
+    writeLines(
+      path,
+      this.#json<{ sequences: number[][] }>('calib.json').sequences.map((ids) => ({ input_ids: ids })),
+    );
+  }
+
+  /** The adapter that the golden trajectories start from: A as drawn, B zero, as PEFT lays it out. */
+  writeInitialAdapter(directory: string): void {
+    mkdirSync(directory, { recursive: true });
+    const config = this.#json<Record<string, unknown>>('adapter-uncorrected/adapter_config.json');
+    writeFileSync(join(directory, 'adapter_config.json'), JSON.stringify(config));
+    const tensors = this.expected.lora.modules.flatMap((module) => {
+      const a = this.matrix(`lora_A_init.${module}`);
+      const b = this.matrix(`lora_B.${module}`);
+      const part = (factor: string, { rows, columns }: Matrix, values: Float32Array) => ({
+        name: `base_model.model.${module}.lora_${factor}.weight`,
+        dtype: 'f32' as const,
+        shape: [rows, columns],
+        bytes: new Uint8Array(values.buffer),
+      });
+      return [part('A', a, a.values), part('B', b, new Float32Array(b.values.length))];
+    });
+    writeSafetensors(join(directory, 'adapter_model.safetensors'), tensors, { format: 'pt' });
+  }
+
+  #json<T>(name: string): T {
+    return JSON.parse(readFileSync(join(this.model, name), 'utf8')) as T;
+  }
+}
+
+/** The one that most tests use, and its parts. */
+const llama = new GoldenFixture('tiny-llama');
+export const golden: Golden = llama.expected;
+export const goldenTensors = llama.tensors;
+export const writeTrainingData = (path: string): void => llama.writeTrainingData(path);
+export const writeCalibrationData = (path: string): void => llama.writeCalibrationData(path);
+export const writeInitialAdapter = (directory: string): void => llama.writeInitialAdapter(directory);
 
 export interface Matrix {
   readonly rows: number;
@@ -71,46 +156,17 @@ export const worst = (found: readonly number[], expected: readonly number[]): nu
     ? Math.max(...expected.map((value, i) => Math.abs((found[i] ?? Number.NaN) - value) / Math.abs(value)))
     : Number.NaN;
 
-/** The fixture's training batches, a row a line, in order. */
-export function writeTrainingData(path: string): void {
-  const { batches } = readJson<{ batches: { ids: number[]; labels: number[] }[][] }>('train.json');
-  writeLines(
-    path,
-    batches.flat().map(({ ids, labels }) => ({ input_ids: ids, labels })),
-  );
-}
-
-/** The fixture's calibration sequences, a row a line. */
-export function writeCalibrationData(path: string): void {
-  writeLines(
-    path,
-    readJson<{ sequences: number[][] }>('calib.json').sequences.map((ids) => ({ input_ids: ids })),
-  );
-}
-
 export const writeLines = (path: string, rows: readonly object[]): void =>
   writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 
-/** The adapter that the golden trajectories start from: A as drawn, B zero, as PEFT lays it out. */
-export function writeInitialAdapter(directory: string): void {
-  const config = readJson<Record<string, unknown>>('adapter-uncorrected/adapter_config.json');
-  writeFileSync(join(directory, 'adapter_config.json'), JSON.stringify(config));
-  const tensors = golden.lora.modules.flatMap((module) => {
-    const a = matrix(goldenTensors, `lora_A_init.${module}`);
-    const b = matrix(goldenTensors, `lora_B.${module}`);
-    const part = (factor: string, { rows, columns }: Matrix, values: Float32Array) => ({
-      name: `base_model.model.${module}.lora_${factor}.weight`,
-      dtype: 'f32' as const,
-      shape: [rows, columns],
-      bytes: new Uint8Array(values.buffer),
-    });
-    return [part('A', a, a.values), part('B', b, new Float32Array(b.values.length))];
-  });
-  writeSafetensors(join(directory, 'adapter_model.safetensors'), tensors, { format: 'pt' });
+/** scale · B A of a module of a PEFT adapter. */
+export function delta(adapter: SafetensorsFile, module: string, scale = 1): Matrix {
+  const factor = (name: string): Matrix => matrix(adapter, `base_model.model.${module}.lora_${name}.weight`);
+  return scaled(multiply(factor('B'), factor('A')), scale);
 }
 
-/** scale · B A of a module of a PEFT adapter (scale 1 in the fixture). */
-export function delta(adapter: SafetensorsFile, module: string): Matrix {
-  const factor = (name: string): Matrix => matrix(adapter, `base_model.model.${module}.lora_${name}.weight`);
-  return multiply(factor('B'), factor('A'));
-}
+export const scaled = ({ rows, columns, values }: Matrix, scale: number): Matrix => ({
+  rows,
+  columns,
+  values: values.map((value) => scale * value),
+});

@@ -5,6 +5,7 @@ import { readSafetensorsHeader, readTensorBytes } from '@emloc/tensor-stream';
 import { expect, test } from 'vitest';
 import { openModel } from '../directory/open-model.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
+import { loadTokenizer } from '../tokenizer/load-tokenizer.ts';
 import { importGguf } from './import-gguf.ts';
 import { writeGguf, type MetadataEntry, type WrittenTensor } from './write-gguf.test-helper.ts';
 
@@ -140,4 +141,31 @@ test('a Qwen3 file without its norms is refused', async () => {
   await expect(importGguf(writeGguf(metadata('qwen3'), cut), out)).rejects.toThrow(
     /lacks the tensor.*attn_k_norm/,
   );
+});
+
+test('a file of the gguf package: ids of Python’s tokenizers, its chat template, and the weights that it names', async () => {
+  const file = join(fixtures, 'gguf', 'tiny-qwen2.gguf');
+  const out = join(temporaryDirectory(), 'out');
+  await importGguf(file, out);
+  expect(openModel(out).config).toMatchObject({
+    vocabSize: 303,
+    numLayers: 2,
+    eosTokenIds: [302],
+    dtype: 'bf16',
+  });
+  const tokenizer = loadTokenizer(out)!;
+  const rows = JSON.parse(readFileSync(file.replace(/gguf$/, 'json'), 'utf8')) as {
+    text: string;
+    ids: number[];
+  }[];
+  expect(rows).toHaveLength(4);
+  for (const { text, ids } of rows) {
+    expect(tokenizer.encode(text, { addSpecialTokens: false }), text).toEqual(ids);
+    expect(tokenizer.decode(ids, { skipSpecialTokens: false })).toBe(text);
+  }
+  const chat = [
+    { role: 'user', content: rows[0]!.text },
+    { role: 'assistant', content: 'yes' },
+  ];
+  expect(tokenizer.applyChatTemplate(chat)).toBe(rows[3]!.text);
 });
