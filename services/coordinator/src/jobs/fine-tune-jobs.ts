@@ -10,6 +10,8 @@ import { endedStates, type Job, type JobEvent, type Spec } from './job.ts';
 
 /** Each job that a filter looks at costs a query; so many take about a second. */
 const maxScanned = 1000;
+/** So many rows are read at once at least, however few of them a page may show. */
+const leastBatch = 50;
 
 export interface JobWithStatus {
   readonly job: Job;
@@ -62,7 +64,7 @@ export class FineTuneJobs {
     const jobs: JobWithStatus[] = [];
     let token = options.pageToken;
     for (let scanned = 0; scanned < maxScanned;) {
-      const page = await this.#with.store.list(options.pageSize, token);
+      const page = await this.#with.store.list(Math.max(options.pageSize, leastBatch), token);
       for (const [i, job] of page.jobs.entries()) {
         const found = { job, status: foldStatus(await this.#with.events.latest(job.id)) };
         if (options.where(found)) jobs.push(found);
