@@ -4,6 +4,7 @@
  * runs the tests of tests/deploy; arguments go to vitest. Ends with `N passed, N failed[, N skipped]`.
  */
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { checkNode, installDependencies, prepare, root, runChild } from './set-up.mjs';
 import { countTests, failedTests, none, summary } from './test-counts.mjs';
 import { recipeNames, toolPath } from './toolbox/toolbox.mjs';
@@ -31,8 +32,10 @@ const code = await runChild(
       }),
   },
 );
-const failed = failedTests(output);
+const plain = stripVTControlCharacters(output);
+const failed = failedTests(plain);
 if (failed.length > 0) console.log(`\nfailed:\n${failed.map((name) => `  ${name}`).join('\n')}`);
-const counts = countTests(output) ?? none;
+// Without a count no test ran at all.
+const counts = countTests(plain) ?? { ...none, failed: 1 };
 console.log(summary(code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts));
 process.exitCode = code;

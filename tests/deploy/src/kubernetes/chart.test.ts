@@ -142,8 +142,19 @@ describe.skipIf(missing !== undefined)(`the chart (${missing ?? 'helm is here'})
     }
   });
 
-  test('the base of kustomize is the chart with its own values', () => {
-    const { stderr } = run(process.execPath, ['tools/kustomize-base.mjs', '--check']);
+  test('the alerts are those of deploy/observability, and what is scraped has the name that they ask for', () => {
+    const manifests = parse(template(valueSets['monitoring']));
+    const [rule, monitor] = ['PrometheusRule', 'PodMonitor'].map((wanted) =>
+      manifests.find(({ kind }) => kind === wanted),
+    );
+    const alerts = readFileSync(join(root, 'deploy', 'observability', 'alerts.yaml'), 'utf8');
+    expect(rule?.spec).toEqual(parseYaml(alerts));
+    const labels = podTemplates(manifests)['emloc-training'].metadata.labels;
+    expect(labels[monitor?.spec.jobLabel]).toBe('emloc');
+  });
+
+  test('what is made of the chart, and put into it, is up to date', () => {
+    const { stderr } = run(process.execPath, ['tools/deploy-files.mjs', '--check']);
     expect(stderr).toBe('');
   });
 
