@@ -1,10 +1,10 @@
 /** One weight compressed for a client that has only tensors: messages of emloc.compression.v1 in and out. */
-import { compressLinear, rankOf } from '@emloc/emloc';
+import { compressLinear, rankOf, type CompressedWeights } from '@emloc/emloc';
 import { startEngine, tensor, type DType, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { messageCodec } from '@emloc/mesh/contracts';
 import type { WorkerContext } from '@emloc/operations';
-import { assertShape, framesOf, TensorCollector } from '@emloc/service-kit/worker';
+import { assertFinite, assertShape, framesOf, TensorCollector } from '@emloc/service-kit/worker';
 import type { TensorFrame } from '@emloc/tensor-stream';
 
 interface Options {
@@ -34,8 +34,9 @@ export async function compressOneLinear(_: unknown, context: WorkerContext): Pro
   assertShape('weight', weight, [-1, -1]);
   const isPlain = options?.method === 'COMPRESSION_METHOD_SVD';
   const gram = isPlain ? undefined : tensors.required('gram');
-  const dtype = factorType(weight);
-  const result = compressLinear(weight, gram, rankFor(options, weight), dtype);
+  assertFinite('weight', weight);
+  if (gram !== undefined) assertFinite('gram', gram);
+  const result = factorize(weight, gram, rankFor(options, weight));
   using u = result.u;
   using v = result.v;
   using sigma = tensor(result.sigma, [result.sigma.length], 'f64');
@@ -45,6 +46,16 @@ export async function compressOneLinear(_: unknown, context: WorkerContext): Pro
     for (const frame of framesOf(name, each)) await send({ frame });
   }
   return {};
+}
+
+/** A Gram that serves nothing is `statistics` to a whole model; here it is the tensor. */
+function factorize(weight: Tensor, gram: Tensor | undefined, rank: number): CompressedWeights {
+  try {
+    return compressLinear(weight, gram, rank, factorType(weight));
+  } catch (error) {
+    if (!(error instanceof EmlocError) || error.field !== 'statistics') throw error;
+    throw error.with({ field: 'gram', mend: 'send G = Σ x xᵀ of the inputs of this linear' });
+  }
 }
 
 function rankFor(options: Options | undefined, weight: Tensor): number {

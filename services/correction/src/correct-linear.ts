@@ -4,7 +4,7 @@ import { cast, startEngine, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { messageCodec } from '@emloc/mesh/contracts';
 import type { WorkerContext } from '@emloc/operations';
-import { assertShape, framesOf, TensorCollector } from '@emloc/service-kit/worker';
+import { assertFinite, assertShape, framesOf, TensorCollector } from '@emloc/service-kit/worker';
 import type { TensorFrame } from '@emloc/tensor-stream';
 
 interface Options {
@@ -39,6 +39,10 @@ export async function correctOneLinear(_: unknown, context: WorkerContext): Prom
   ];
   const emulated = emulatedWeight(tensors);
   checkShapes(a, b, weight, emulated);
+  for (const name of tensorNames) {
+    const given = tensors.get(name);
+    if (given !== undefined) assertFinite(name, given);
+  }
   using parts = correctionParts({ a, b }, weight, emulated, scale);
   const corrected = applyCorrection(parts, limit);
   using correctedA = corrected.a;

@@ -140,6 +140,29 @@ test.each<[string, Step[], object]>([
     { reason: 'SHAPE_MISMATCH' },
   ],
   [
+    'a weight with NaN',
+    [
+      ...piece(
+        { rank: 4, method: 'COMPRESSION_METHOD_SVD' },
+        { weight: { rows: 8, columns: 8, values: new Float64Array(64).fill(NaN) } },
+      ),
+    ],
+    { reason: 'NOT_FINITE', field: 'weight' },
+  ],
+  [
+    'a Gram without a positive trace',
+    [
+      ...piece(
+        { rank: 4 },
+        {
+          weight: { rows: 8, columns: 8, values: new Float64Array(64).fill(1) },
+          gram: { rows: 8, columns: 8, values: new Float64Array(64) },
+        },
+      ),
+    ],
+    { reason: 'BAD_GRAM', field: 'gram' },
+  ],
+  [
     'a tensor nobody asked for',
     [...piece({ rank: 4 }, { bias: weightOf(square) })],
     { reason: 'TENSOR_UNEXPECTED', value: 'bias' },

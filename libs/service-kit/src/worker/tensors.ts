@@ -1,5 +1,13 @@
 /** Tensors between the wire and the engine. */
-import { bytesOf, tensorFromBytes, type Tensor } from '@emloc/engine';
+import {
+  all,
+  bytesOf,
+  isFinite as isFiniteEach,
+  tensorFromBytes,
+  tidy,
+  toNumber,
+  type Tensor,
+} from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { TensorAssembler, writeTensor, type TensorFrame } from '@emloc/tensor-stream';
 
@@ -63,6 +71,15 @@ export function assertShape(name: string, tensor: Tensor, expected: readonly num
       mend: 'send tensors of one linear that fit each other',
     },
   );
+}
+
+/** Refuses NaN and infinity, which decompositions would turn into an error of their own or into nonsense. */
+export function assertFinite(name: string, tensor: Tensor): void {
+  if (tidy(() => toNumber(all(isFiniteEach(tensor))) === 1)) return;
+  throw new EmlocError('INVALID_ARGUMENT', 'NOT_FINITE', `${name} holds NaN or infinity`, {
+    field: name,
+    mend: 'send finite numbers',
+  });
 }
 
 export const framesOf = (name: string, tensor: Tensor): Iterable<TensorFrame> =>
