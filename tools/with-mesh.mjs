@@ -104,13 +104,17 @@ function answer(request, response) {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ pid }));
 }
 
-/** The process of a service of this mesh: its command line names it, its environment the home. */
+/** The process of a service of this mesh: its command line names the program, compiled or not, its environment the home. */
 function processOf(service) {
   if (!/^[a-z]+$/.test(service)) return undefined;
-  const main = join(root, 'services', service, 'src', 'main.ts');
+  const main = new RegExp(`/services/${service}/src/main\\.m?[jt]s$`);
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => procFile(pid, 'cmdline').split('\0').includes(main))
+    .filter((pid) =>
+      procFile(pid, 'cmdline')
+        .split('\0')
+        .some((word) => main.test(word)),
+    )
     .filter((pid) => procFile(pid, 'environ').split('\0').includes(`EMLOC_HOME=${home}`))
     .map(Number)[0];
 }
