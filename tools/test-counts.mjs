@@ -14,11 +14,13 @@ export const summary = ({ passed, failed, skipped }) =>
 
 /**
  * One task of Nx's record. A test task counts its tests, a failed one at least one failure (a crash prints no count); any
- * other task counts one.
+ * other task counts one, unless it says itself what it came to (a linter that is not there was skipped).
  */
 export function countTask(task, output) {
   const passed = task.status === 0;
-  if (task.target !== 'test') return passed ? { ...none, passed: 1 } : { ...none, failed: 1 };
+  const told = resultsIn(outputOf(task.taskId, output));
+  if (task.target !== 'test' && (!passed || told.length === 0))
+    return passed ? { ...none, passed: 1 } : { ...none, failed: 1 };
   const counts = countTests(outputOf(task.taskId, output));
   if (counts === undefined) return { ...none, failed: 1 };
   return passed || counts.failed > 0 ? counts : addCounts(counts, { ...none, failed: 1 });
@@ -27,7 +29,7 @@ export function countTask(task, output) {
 /** What vitest says at its end, and what other runners say in theirs; undefined where nobody says anything. */
 export function countTests(text) {
   const told = [vitestCounts(text), ...resultsIn(text)].filter((counts) => counts !== undefined);
-  return told.length === 0 ? undefined : told.reduce(addCounts);
+  return told.length === 0 ? undefined : told.reduce(addCounts, none);
 }
 
 /** `Tests  1 failed | 31 passed | 2 skipped (34)` */

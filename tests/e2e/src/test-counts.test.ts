@@ -103,6 +103,9 @@ test('of go test each innermost test counts one, and a package that does not bui
 test('lint and typecheck count one each', () => {
   expect(countTask({ taskId: '@emloc/a:lint', target: 'lint', status: 0 }, output).passed).toBe(1);
   expect(countTask({ taskId: '@emloc/a:lint', target: 'lint', status: 1 }, output).failed).toBe(1);
+  const skipped = `> nx run @emloc/d:lint\n${resultsLine({ skipped: 1 })}`;
+  const counts = countTask({ taskId: '@emloc/d:lint', target: 'lint', status: 0 }, skipped);
+  expect(counts).toEqual({ passed: 0, failed: 0, skipped: 1 });
 });
 
 test('the last line is plain', () => {

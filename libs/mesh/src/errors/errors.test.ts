@@ -57,6 +57,16 @@ test('every code arrives with reason, field, value, mend and metadata as it was 
   }
 });
 
+test("where a retry helps, gRPC's own retries are told how long to wait", async () => {
+  const trailers = async (code: ErrorCode): Promise<unknown[]> => {
+    const error = (await echo.call.change({ text: code }).catch((e: unknown) => e)) as EmlocError;
+    const { metadata } = error.cause as { metadata: { get(key: string): unknown[] } };
+    return metadata.get('grpc-retry-pushback-ms');
+  };
+  expect(await trailers('UNAVAILABLE')).toEqual(['500']);
+  expect(await trailers('INVALID_ARGUMENT')).toEqual([]);
+});
+
 test('an error in the middle of a stream comes after what was sent before it', async () => {
   const seen: number[] = [];
   const read = async () => {

@@ -52,6 +52,8 @@ export function toStatus(thrown: unknown, traceId?: string): StatusObject {
   const message = toStatusMessage(thrown, traceId);
   const metadata = new Metadata();
   metadata.set(detailsKey, messageCodec('google.rpc.Status').encode(message));
+  // The same delay for the retries of gRPC itself (gRFC A6), which know no RetryInfo.
+  if (passesByItself(EmlocError.from(thrown))) metadata.set('grpc-retry-pushback-ms', String(retryDelayMs));
   return { code: message.code, details: message.message, metadata };
 }
 
