@@ -5,7 +5,7 @@
  *   node tests/bench/telemetry_cost.mjs [--pairs 4] [--steps 600] [--model DIR] [--data FILE]
  *
  * With them, spans and metrics go by OTLP (gRPC is not needed for that: http/protobuf) to a server in this process that
- * takes and drops them, metrics every 5 s, and every service opens its page for Prometheus. Reported per pair and as
+ * takes and drops them, as often as by default, and every service opens its page for Prometheus. Reported per pair and as
  * medians: seconds of the job, from its turn to its end, and processor seconds of the services and of all processes that
  * they started. The latter is the one to look at on a machine that does other things, too.
  */
@@ -41,7 +41,6 @@ const telemetry = {
   OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sink.address().port}`,
   OTEL_METRICS_EXPORTER: 'otlp,prometheus',
   OTEL_EXPORTER_PROMETHEUS_PORT: '29464',
-  OTEL_METRIC_EXPORT_INTERVAL: '5000',
 };
 const pairs = [];
 await job('off'); // compiles programs and fills the system's caches
