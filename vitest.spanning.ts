@@ -2,7 +2,7 @@ import { defineConfig, mergeConfig } from 'vitest/config';
 import shared from './vitest.shared.ts';
 
 /**
- * What tests that start whole meshes share: two files at a time (a mesh waits as much as it works), patience, and in
+ * What tests that start whole meshes share: two files at a time (a mesh waits as much as it works), two tests where a file says so, patience, and in
  * continuous integration a second try, which the report names: dozens of processes beside unknown neighbours.
  */
 export default mergeConfig(
@@ -10,6 +10,7 @@ export default mergeConfig(
   defineConfig({
     test: {
       maxWorkers: 2,
+      maxConcurrency: 2,
       testTimeout: 300_000,
       hookTimeout: 300_000,
       retry: process.env['CI'] ? 1 : 0,
