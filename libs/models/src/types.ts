@@ -72,6 +72,8 @@ export interface ModelConfig {
   /** Tokens of the longest row that the model takes, what rope scaling adds included. */
   readonly maxPositionEmbeddings: number;
   readonly tieWordEmbeddings: boolean;
+  /** K: experts that each token goes to (undefined: there are none). */
+  readonly expertsPerToken?: number;
   readonly bosTokenId: number | undefined;
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number | undefined;

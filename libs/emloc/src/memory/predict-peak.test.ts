@@ -67,3 +67,18 @@ test('for a budget the largest ratio that fits is found, or none', () => {
   expect(ratioThatFits(spec, totalBytes)).toBe(0.6);
   expect(ratioThatFits(spec, 10 * 2 ** 20)).toBeUndefined();
 });
+
+test('a mixture of experts needs room for what each of a token’s experts gives', () => {
+  const at = (expertsPerToken?: number): MemorySpec => ({
+    ...spec,
+    model: {
+      ...model,
+      config: { ...model.config, ...(expertsPerToken !== undefined && { expertsPerToken }) },
+    },
+  });
+  const inside = (expertsPerToken?: number): number =>
+    predictPeak('inference', at(expertsPerToken)).parts['insideLayer'] ?? 0;
+  const joined = inside(4) - inside();
+  expect(joined).toBeGreaterThanOrEqual(4 * 4 * spec.microBatchTokens * 576);
+  expect(inside(8) - inside()).toBe(2 * joined);
+});

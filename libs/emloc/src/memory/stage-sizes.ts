@@ -129,7 +129,7 @@ export function insideForward(
   tokens = spec.microBatchTokens,
 ): number {
   const { hiddenSize: D } = spec.model.config;
-  return 4 * tokens * (5 * F + 8 * D) + 3 * scoreBytes(spec, tokens);
+  return 4 * tokens * (5 * F + 8 * D) + joinedExpertBytes(spec, tokens) + 3 * scoreBytes(spec, tokens);
 }
 
 export function insideBackward(
@@ -138,8 +138,12 @@ export function insideBackward(
   tokens = spec.microBatchTokens,
 ): number {
   const { hiddenSize: D } = spec.model.config;
-  return 4 * tokens * (9 * F + 14 * D) + 3 * scoreBytes(spec, tokens);
+  return 4 * tokens * (9 * F + 14 * D) + joinedExpertBytes(spec, tokens) + 3 * scoreBytes(spec, tokens);
 }
+
+/** What the K experts of each token give: by expert, joined, by row, and weighted. */
+const joinedExpertBytes = ({ model }: MemorySpec, tokens: number): number =>
+  4 * 4 * tokens * (model.config.expertsPerToken ?? 0) * model.config.hiddenSize;
 
 const scoreBytes = ({ model, sequenceTokens }: MemorySpec, tokens: number): number =>
   4 * model.config.numHeads * tokens * sequenceTokens;
