@@ -74,7 +74,7 @@ export default tseslint.config(
   },
   // Clients in other languages are run by what stands in tools/, outside of every project.
   {
-    files: ['**/vitest.config.ts', 'clients/*/run.mjs'],
+    files: ['**/vitest.config.ts', 'clients/*/*.mjs', 'clients/*/tools/*.mjs'],
     rules: { '@nx/enforce-module-boundaries': 'off' },
   },
   { files: ['libs/engine/**'], rules: restrict(grpc, telemetry) },

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+/** Format, vet, module files and stubs of the Go client; skipped, and said, where there is no Go. */
+import * as checks from './checks.mjs';
+import { missingGo } from './go.mjs';
+
+const missing = missingGo();
+if (missing !== undefined) console.log(`skipped: ${missing}`);
+for (const [name, check] of missing === undefined ? Object.entries(checks) : []) {
+  const wrong = check();
+  console.log(wrong === '' ? `${name}: passed` : `${name}: failed\n${wrong}`);
+  if (wrong !== '') process.exitCode = 1;
+}
