@@ -48,29 +48,14 @@ func (c *Client) Job(id string) *Job {
 
 // Jobs gives all jobs, the newest first; a state other than UNSPECIFIED gives only those in it.
 func (c *Client) Jobs(ctx context.Context, state coordinatorv1.JobState) iter.Seq2[*coordinatorv1.FineTuneJob, error] {
-	return func(yield func(*coordinatorv1.FineTuneJob, error) bool) {
-		request := &coordinatorv1.ListFineTuneJobsRequest{State: state}
-		for {
-			jobs, err := c.jobs(ctx)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			page, err := jobs.ListFineTuneJobs(ctx, request)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, job := range page.GetJobs() {
-				if !yield(job, nil) {
-					return
-				}
-			}
-			if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
-				return
-			}
+	return paged(func(token string) ([]*coordinatorv1.FineTuneJob, string, error) {
+		jobs, err := c.jobs(ctx)
+		if err != nil {
+			return nil, "", err
 		}
-	}
+		page, err := jobs.ListFineTuneJobs(ctx, &coordinatorv1.ListFineTuneJobsRequest{State: state, PageToken: token})
+		return page.GetJobs(), page.GetNextPageToken(), err
+	})
 }
 
 // ID names the job in the mesh; with it any other program finds the job again.
@@ -89,29 +74,19 @@ func (j *Job) Get(ctx context.Context) (*coordinatorv1.FineTuneJob, error) {
 // Events gives every event after a cursor (0: all), then live ones, until the job has ended or is paused. Where the
 // coordinator goes away meanwhile, the watch goes on when it is back. Leaving the loop ends the watch, not the job.
 func (j *Job) Events(ctx context.Context, after int64) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		w := watched[coordinatorv1.WatchFineTuneJobResponse]{
-			open: func(ctx context.Context, after int64) (
-				grpc.ServerStreamingClient[coordinatorv1.WatchFineTuneJobResponse], error,
-			) {
-				jobs, err := j.client.jobs(ctx)
-				if err != nil {
-					return nil, err
-				}
-				return jobs.WatchFineTuneJob(ctx, &coordinatorv1.WatchFineTuneJobRequest{Id: j.id, AfterCursor: after})
-			},
-			cursorOf: func(m *coordinatorv1.WatchFineTuneJobResponse) int64 { return m.GetEvent().GetCursor() },
-		}
-		for message, err := range w.from(ctx, after) {
+	w := watched[coordinatorv1.WatchFineTuneJobResponse]{
+		open: func(ctx context.Context, after int64) (
+			grpc.ServerStreamingClient[coordinatorv1.WatchFineTuneJobResponse], error,
+		) {
+			jobs, err := j.client.jobs(ctx)
 			if err != nil {
-				yield(Event{}, err)
-				return
+				return nil, err
 			}
-			if !yield(jobEvent(message.GetEvent()), nil) {
-				return
-			}
-		}
+			return jobs.WatchFineTuneJob(ctx, &coordinatorv1.WatchFineTuneJobRequest{Id: j.id, AfterCursor: after})
+		},
+		cursorOf: func(m *coordinatorv1.WatchFineTuneJobResponse) int64 { return m.GetEvent().GetCursor() },
 	}
+	return w.events(ctx, after, func(m *coordinatorv1.WatchFineTuneJobResponse) Event { return jobEvent(m.GetEvent()) })
 }
 
 // Wait waits until the job has ended and gives what came out. A job that failed gives its error; one that was paused or

@@ -30,29 +30,14 @@ func (c *Client) Operation(service Service, id string) *Operation {
 func (c *Client) Operations(
 	ctx context.Context, service Service, state operationv1.OperationState,
 ) iter.Seq2[*operationv1.Operation, error] {
-	return func(yield func(*operationv1.Operation, error) bool) {
-		request := &operationv1.ListOperationsRequest{State: state}
-		for {
-			operations, err := c.operations(ctx, service)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			page, err := operations.ListOperations(ctx, request)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, operation := range page.GetOperations() {
-				if !yield(operation, nil) {
-					return
-				}
-			}
-			if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
-				return
-			}
+	return paged(func(token string) ([]*operationv1.Operation, string, error) {
+		operations, err := c.operations(ctx, service)
+		if err != nil {
+			return nil, "", err
 		}
-	}
+		page, err := operations.ListOperations(ctx, &operationv1.ListOperationsRequest{State: state, PageToken: token})
+		return page.GetOperations(), page.GetNextPageToken(), err
+	})
 }
 
 // ID names the operation on its service.
@@ -71,29 +56,21 @@ func (o *Operation) Get(ctx context.Context) (*operationv1.Operation, error) {
 // Events gives every event after a cursor (0: all), then live ones, until the operation has ended or is paused. Where
 // the service goes away meanwhile, the watch goes on when it is back.
 func (o *Operation) Events(ctx context.Context, after int64) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		w := watched[operationv1.WatchOperationResponse]{
-			open: func(ctx context.Context, after int64) (
-				grpc.ServerStreamingClient[operationv1.WatchOperationResponse], error,
-			) {
-				operations, err := o.client.operations(ctx, o.service)
-				if err != nil {
-					return nil, err
-				}
-				return operations.WatchOperation(ctx, &operationv1.WatchOperationRequest{Id: o.id, AfterCursor: after})
-			},
-			cursorOf: func(m *operationv1.WatchOperationResponse) int64 { return m.GetEvent().GetCursor() },
-		}
-		for message, err := range w.from(ctx, after) {
+	w := watched[operationv1.WatchOperationResponse]{
+		open: func(ctx context.Context, after int64) (
+			grpc.ServerStreamingClient[operationv1.WatchOperationResponse], error,
+		) {
+			operations, err := o.client.operations(ctx, o.service)
 			if err != nil {
-				yield(Event{}, err)
-				return
+				return nil, err
 			}
-			if !yield(operationEvent(message.GetEvent()), nil) {
-				return
-			}
-		}
+			return operations.WatchOperation(ctx, &operationv1.WatchOperationRequest{Id: o.id, AfterCursor: after})
+		},
+		cursorOf: func(m *operationv1.WatchOperationResponse) int64 { return m.GetEvent().GetCursor() },
 	}
+	return w.events(ctx, after, func(m *operationv1.WatchOperationResponse) Event {
+		return operationEvent(m.GetEvent())
+	})
 }
 
 // Wait waits until the operation has ended and gives what it made. One that failed gives its error; one that was paused

@@ -58,6 +58,21 @@ func (w watched[M]) from(ctx context.Context, after int64) iter.Seq2[*M, error] 
 	}
 }
 
+// events gives them as events; toEvent makes one of a message.
+func (w watched[M]) events(ctx context.Context, after int64, toEvent func(*M) Event) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for message, err := range w.from(ctx, after) {
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			if !yield(toEvent(message), nil) {
+				return
+			}
+		}
+	}
+}
+
 // once reads one stream to its end, or until receive wants no more.
 func (w watched[M]) once(ctx context.Context, cursor int64, receive func(*M) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -88,6 +103,29 @@ func received[M any](
 		w := watched[M]{open: func(ctx context.Context, _ int64) (grpc.ServerStreamingClient[M], error) { return open(ctx) }}
 		if err := w.once(ctx, 0, func(message *M) bool { return yield(message, nil) }); err != nil {
 			yield(nil, err)
+		}
+	}
+}
+
+// paged gives the items of all pages; next takes a page's token (empty: the first) and gives the next one's.
+func paged[T any](next func(token string) (items []T, nextToken string, err error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		token := ""
+		for {
+			items, nextToken, err := next(token)
+			if err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, item := range items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if token = nextToken; token == "" {
+				return
+			}
 		}
 	}
 }
