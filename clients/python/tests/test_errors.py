@@ -150,7 +150,7 @@ cases: dict[str, Case] = {
     "a job that is not there": ("NOT_FOUND", "JOB_NOT_FOUND", "id", lambda client, _: client.job("nobody").status()),
     "a page of less than nothing": ("INVALID_ARGUMENT", "BAD_FIELD", "page_size", lists(page_size=-1)),
     "a filter that is none": ("INVALID_ARGUMENT", "BAD_FILTER", "filter", lists(filter="id ~ x")),
-    "a page token of nobody": ("INVALID_ARGUMENT", "BAD_FIELD", "page_token", lists(page_token="?")),
+    "a page token of nobody": ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID", "page_token", lists(page_token="?")),
     "a model that is not there, in a job": (
         "NOT_FOUND", "FILE_NOT_FOUND", "model.path",
         lambda client, _: client.finetune("/no/such/model", rows).wait(),
