@@ -1,16 +1,15 @@
 /** Looks whether every service of a mesh is reached under its address and says that it serves; fails with those that do not. */
 import { EmlocError } from '@emloc/errors';
-import { connect, createLogger, loadConfig, serviceNames, type ServiceName } from '@emloc/mesh';
+import {
+  connect,
+  createLogger,
+  loadConfig,
+  serviceContracts,
+  serviceNames,
+  type ServiceName,
+} from '@emloc/mesh';
 
 const withinMs = 60_000;
-const contracts: Readonly<Record<ServiceName, string>> = {
-  coordinator: 'FineTuneJobService',
-  calibration: 'CalibrationService',
-  compression: 'CompressionService',
-  training: 'TrainingService',
-  correction: 'CorrectionService',
-  inference: 'InferenceService',
-};
 
 const { addresses, tls, log } = loadConfig();
 const logger = createLogger({ name: 'check', ...log });
@@ -22,7 +21,7 @@ async function check(name: ServiceName): Promise<EmlocError | undefined> {
   const connection = connect({
     address: addresses[name],
     package: `emloc.${name}.v1`,
-    service: contracts[name],
+    service: serviceContracts[name],
     tls,
   });
   try {

@@ -1,5 +1,5 @@
 /** Connections to the services of a mesh, made when first used and closed together. */
-import { connect, loadConfig, type Connection } from '@emloc/mesh';
+import { connect, loadConfig, serviceContracts, type Connection } from '@emloc/mesh';
 import type { ArtifactClient } from '../wire/artifact.ts';
 import type { FineTuneJobClient, MeshClient } from '../wire/job.ts';
 import type { OperationClient } from '../wire/operation.ts';
@@ -9,14 +9,6 @@ import { stageServices, type Addresses } from './services.ts';
 export type StageName = (typeof stageServices)[number];
 
 const readyWithinMs = 30_000;
-
-const stageContracts: Readonly<Record<StageName, string>> = {
-  calibration: 'CalibrationService',
-  compression: 'CompressionService',
-  training: 'TrainingService',
-  correction: 'CorrectionService',
-  inference: 'InferenceService',
-};
 
 export class Connections {
   readonly #addresses: Addresses;
@@ -30,7 +22,7 @@ export class Connections {
   }
 
   stage(name: StageName): Promise<StageClient> {
-    return this.#client(this.#addresses[name], `emloc.${name}.v1`, stageContracts[name]);
+    return this.#client(this.#addresses[name], `emloc.${name}.v1`, serviceContracts[name]);
   }
 
   operations(name: StageName): Promise<OperationClient> {

@@ -6,9 +6,9 @@ Without a transport: the same for the synchronous and the asyncio client.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy.typing as npt
 
@@ -16,9 +16,11 @@ from emloc.calibration.v1.calibration_pb2 import CalibrateResponse
 from emloc.compression.v1 import compression_pb2 as compression
 from emloc.correction.v1 import correction_pb2 as correction
 from emloc.errors import EmlocError
+from emloc.tensor.v1.tensor_pb2 import TensorFrame
 from emloc.tensors import Array, TensorReader, chunk_in, steps_of
 
 CompressionMethod = Literal["activation_svd", "svd"]
+Summary = TypeVar("Summary")
 
 
 @dataclass(frozen=True)
@@ -150,71 +152,73 @@ def correct_tensors(
     return {**named, "u": u, "v": v}
 
 
-class FactorsReader:
-    """The service's side of `Compress`."""
+class _SummaryReader(Generic[Summary]):
+    """An answer of tensors and one summary; `parse` takes a message apart that is no chunk."""
 
-    def __init__(self) -> None:
-        self._summary: compression.CompressSummary | None = None
+    def __init__(self, parse: Callable[[bytes], tuple[Summary | None, TensorFrame]]) -> None:
+        self._parse = parse
+        self._summary: Summary | None = None
         self._tensors: dict[str, Array] = {}
         self._reader = TensorReader()
 
     def feed(self, message: bytes) -> None:
-        """One serialized CompressResponse."""
+        """One serialized response."""
         chunk = chunk_in(message)
         if chunk is not None:
             return self._reader.chunk(chunk)
-        answer = compression.CompressResponse.FromString(message)
-        if answer.HasField("summary"):
-            self._summary = answer.summary
-        elif (done := self._reader.frame(answer.frame)) is not None:
+        summary, frame = self._parse(message)
+        if summary is not None:
+            self._summary = summary
+        elif (done := self._reader.frame(frame)) is not None:
             self._tensors[done[0]] = done[1]
         return None
 
+    def _whole(self, names: set[str]) -> tuple[Summary, dict[str, Array]]:
+        """When the stream has ended: refused where anything is missing."""
+        self._reader.close()
+        if self._summary is None or self._tensors.keys() != names:
+            told = f"the answer ended with no more than {', '.join(sorted(self._tensors)) or 'nothing'}"
+            raise EmlocError("DATA_LOSS", "ANSWER_INCOMPLETE", told, mend="make the call again")
+        return self._summary, self._tensors
+
+
+class FactorsReader(_SummaryReader[compression.CompressSummary]):
+    """The service's side of `Compress`."""
+
+    def __init__(self) -> None:
+        super().__init__(_compressed)
+
     def result(self) -> Factors:
         """When the stream has ended."""
-        self._reader.close()
-        if self._summary is None or self._tensors.keys() != {"u", "v", "sigma"}:
-            raise _incomplete(self._tensors)
-        summary = self._summary
+        summary, tensors = self._whole({"u", "v", "sigma"})
         return Factors(
-            **self._tensors,
+            **tensors,
             rank=summary.rank,
             truncation_loss=summary.truncation_loss,
             relative_truncation_loss=summary.relative_truncation_loss,
         )
 
 
-class CorrectedReader:
+class CorrectedReader(_SummaryReader[correction.CorrectSummary]):
     """The service's side of `Correct`."""
 
     def __init__(self) -> None:
-        self._summary: correction.CorrectSummary | None = None
-        self._tensors: dict[str, Array] = {}
-        self._reader = TensorReader()
-
-    def feed(self, message: bytes) -> None:
-        """One serialized CorrectResponse."""
-        chunk = chunk_in(message)
-        if chunk is not None:
-            return self._reader.chunk(chunk)
-        answer = correction.CorrectResponse.FromString(message)
-        if answer.HasField("summary"):
-            self._summary = answer.summary
-        elif (done := self._reader.frame(answer.frame)) is not None:
-            self._tensors[done[0]] = done[1]
-        return None
+        super().__init__(_corrected)
 
     def result(self) -> Corrected:
         """When the stream has ended."""
-        self._reader.close()
-        if self._summary is None or self._tensors.keys() != {"lora_A", "lora_B"}:
-            raise _incomplete(self._tensors)
-        return Corrected(
-            self._tensors["lora_A"],
-            self._tensors["lora_B"],
-            tuple(self._summary.clamp_ratios),
-            self._summary.clamped_rows,
-        )
+        summary, tensors = self._whole({"lora_A", "lora_B"})
+        return Corrected(tensors["lora_A"], tensors["lora_B"], tuple(summary.clamp_ratios), summary.clamped_rows)
+
+
+def _compressed(message: bytes) -> tuple[compression.CompressSummary | None, TensorFrame]:
+    answer = compression.CompressResponse.FromString(message)
+    return answer.summary if answer.HasField("summary") else None, answer.frame
+
+
+def _corrected(message: bytes) -> tuple[correction.CorrectSummary | None, TensorFrame]:
+    answer = correction.CorrectResponse.FromString(message)
+    return answer.summary if answer.HasField("summary") else None, answer.frame
 
 
 class GramsReader:
@@ -259,8 +263,3 @@ class GramsReader:
             {module: tensors[name] for module, name in modules.items()},
             {module: rows.get(name, 0) for module, name in modules.items()},
         )
-
-
-def _incomplete(tensors: Mapping[str, Array]) -> EmlocError:
-    told = f"the answer ended with no more than {', '.join(sorted(tensors)) or 'nothing'}"
-    return EmlocError("DATA_LOSS", "ANSWER_INCOMPLETE", told, mend="make the call again")

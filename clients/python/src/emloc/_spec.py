@@ -8,8 +8,10 @@ from typing import Literal
 
 from emloc._artifacts import Artifact
 from emloc.artifact.v1.artifact_pb2 import Source
+from emloc.calibration.v1.calibration_pb2 import CalibrateRequest, CalibrationOptions
 from emloc.compression.v1.compression_pb2 import CompressionOptions
-from emloc.coordinator.v1.fine_tune_job_pb2 import FineTuneJobSpec
+from emloc.coordinator.v1.fine_tune_job_pb2 import JOB_STATE_UNSPECIFIED, FineTuneJobSpec, JobState
+from emloc.coordinator.v1.fine_tune_job_service_pb2 import ListFineTuneJobsRequest
 from emloc.correction.v1 import correction_pb2 as correction
 from emloc.dataset.v1.dataset_pb2 import DatasetSpec
 from emloc.errors import EmlocError
@@ -45,6 +47,20 @@ def dataset_spec(dataset: Artifact | Source | DatasetSpec) -> DatasetSpec:
 def new_id() -> str:
     """For who does not choose one; creating a job of the same id twice is creating it once."""
     return f"python-{uuid.uuid4()}"
+
+
+def list_jobs_request(state: str | None, where: str) -> ListFineTuneJobsRequest:
+    """The first page of a state's jobs, of all where it is None, that a filter lets through."""
+    wanted = JOB_STATE_UNSPECIFIED if state is None else JobState.Value(f"JOB_STATE_{state.upper()}")
+    return ListFineTuneJobsRequest(state=wanted, filter=where)
+
+
+def calibrate_request(
+    model: Model, rows: DatasetSpec, samples: int | None, seed: int | None, memory_budget_bytes: int | None
+) -> CalibrateRequest:
+    """What `grams` asks for."""
+    options = CalibrationOptions(dataset=rows, samples=samples, seed=seed)
+    return CalibrateRequest(model=model_source(model), options=options, memory_budget_bytes=memory_budget_bytes)
 
 
 def job_spec(

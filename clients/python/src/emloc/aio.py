@@ -13,31 +13,19 @@ import grpc
 import numpy.typing as npt
 from typing_extensions import Self
 
-from emloc import _rpcs
+from emloc import _linears, _rpcs, _spec
 from emloc._aio_calls import AsyncCalls
 from emloc._artifacts import Artifact, Download, read_content, upload_steps
 from emloc._channels import ChannelOption, Tls, channel_options, coordinator_address, default_timeout
-from emloc._linears import (
-    CompressionMethod,
-    Corrected,
-    CorrectedReader,
-    Factors,
-    FactorsReader,
-    GramsReader,
-    LayerGrams,
-    compress_steps,
-    correct_steps,
-    correct_tensors,
-)
+from emloc._linears import CompressionMethod, Corrected, Factors, LayerGrams
 from emloc._results import JobResult
 from emloc._rpcs import RetryPolicy
 from emloc._services import Service, StartRequest, address_in, start_of
-from emloc._spec import CorrectionMethod, Dataset, Model, dataset_spec, job_spec, local_path, model_source, new_id
+from emloc._spec import CorrectionMethod, Dataset, Model
 from emloc._version import version
 from emloc.aio_work import AsyncJob, AsyncOperation
 from emloc.artifact.v1 import artifact_service_pb2 as artifacts
 from emloc.artifact.v1.artifact_pb2 import Source
-from emloc.calibration.v1.calibration_pb2 import CalibrateRequest, CalibrationOptions
 from emloc.coordinator.v1 import fine_tune_job_pb2 as jobs
 from emloc.coordinator.v1 import fine_tune_job_service_pb2 as job_service
 from emloc.coordinator.v1.mesh_service_pb2 import DescribeMeshRequest, DescribeMeshResponse
@@ -128,8 +116,8 @@ class AsyncClient:
         >>> job = await client.finetune("/models/tiny", "train.jsonl", ratio=0.5, max_steps=20, learning_rate=1e-3)
 
         """
-        made = job_spec(
-            model_source(model),
+        made = _spec.job_spec(
+            _spec.model_source(model),
             await self._rows(dataset),
             None if eval_dataset is None else await self._rows(eval_dataset),
             None if adapter_init is None else await self._input(adapter_init),
@@ -144,7 +132,7 @@ class AsyncClient:
             correction_method=correction_method,
             memory_budget_bytes=memory_budget_bytes,
         )
-        request = job_service.CreateFineTuneJobRequest(id=new_id() if id is None else id, spec=made)
+        request = job_service.CreateFineTuneJobRequest(id=_spec.new_id() if id is None else id, spec=made)
         await (await self._calls("coordinator")).unary(_rpcs.create_job, request, timeout)
         return AsyncJob(self, request.id)
 
@@ -160,8 +148,7 @@ class AsyncClient:
         timeout: float | None = default_timeout,
     ) -> AsyncIterator[jobs.FineTuneJob]:
         """All jobs, the newest first; of a state, and those that a filter lets through. `timeout` is of each page."""
-        wanted = jobs.JOB_STATE_UNSPECIFIED if state is None else jobs.JobState.Value(f"JOB_STATE_{state.upper()}")
-        request = job_service.ListFineTuneJobsRequest(state=wanted, filter=filter)
+        request = _spec.list_jobs_request(state, filter)
         while True:
             page = await (await self._calls("coordinator")).unary(_rpcs.list_jobs, request, timeout)
             for job in page.jobs:
@@ -227,9 +214,8 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> AsyncIterator[LayerGrams]:
         """Calibrates: the Gram matrices of a model's linears over a data set, a layer at a time, as they are made."""
-        options = CalibrationOptions(dataset=await self._rows(dataset), samples=samples, seed=seed)
-        request = CalibrateRequest(model=model_source(model), options=options, memory_budget_bytes=memory_budget_bytes)
-        reader = GramsReader()
+        request = _spec.calibrate_request(model, await self._rows(dataset), samples, seed, memory_budget_bytes)
+        reader = _linears.GramsReader()
         async for message in (await self._calls("calibration")).raw_stream(_rpcs.calibrate, request, timeout):
             layer = reader.feed(message)
             if layer is not None:
@@ -254,8 +240,8 @@ class AsyncClient:
         >>> factors = await client.compress(weight, x.T @ x, ratio=0.5)
 
         """
-        reader = FactorsReader()
-        steps = compress_steps(weight, gram, rank, ratio, method)
+        reader = _linears.FactorsReader()
+        steps = _linears.compress_steps(weight, gram, rank, ratio, method)
         async for message in (await self._calls("compression")).raw_both(_rpcs.compress, steps, timeout):
             reader.feed(message)
         return reader.result()
@@ -273,9 +259,9 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Corrected:
         """Corrects LoRA factors that were trained beside an emulated weight, for the original; see `Client.correct`."""
-        reader = CorrectedReader()
-        steps = correct_steps(
-            correct_tensors(lora_a, lora_b, weight, emulated_weight, factors), scale, max_correction_ratio
+        reader = _linears.CorrectedReader()
+        steps = _linears.correct_steps(
+            _linears.correct_tensors(lora_a, lora_b, weight, emulated_weight, factors), scale, max_correction_ratio
         )
         async for message in (await self._calls("correction")).raw_both(_rpcs.correct, steps, timeout):
             reader.feed(message)
@@ -295,12 +281,12 @@ class AsyncClient:
 
     async def _rows(self, dataset: Dataset) -> DatasetSpec:
         if isinstance(dataset, Artifact | Source | DatasetSpec):
-            return dataset_spec(dataset)
-        return dataset_spec(await self.upload(dataset))
+            return _spec.dataset_spec(dataset)
+        return _spec.dataset_spec(await self.upload(dataset))
 
     async def _input(self, model: Model) -> Source:
-        path = local_path(model)
-        return model_source(model) if path is None else (await self.upload(path)).source
+        path = _spec.local_path(model)
+        return _spec.model_source(model) if path is None else (await self.upload(path)).source
 
     async def _calls(self, service: Service) -> AsyncCalls:
         given = self._given.get(service) or (self.address if service == "coordinator" else None)

@@ -13,30 +13,18 @@ import grpc
 import numpy.typing as npt
 from typing_extensions import Self
 
-from emloc import _rpcs
+from emloc import _linears, _rpcs, _spec
 from emloc._artifacts import Artifact, Download, read_content, upload_steps
 from emloc._calls import Calls
 from emloc._channels import ChannelOption, Tls, channel_options, coordinator_address, default_timeout
-from emloc._linears import (
-    CompressionMethod,
-    Corrected,
-    CorrectedReader,
-    Factors,
-    FactorsReader,
-    GramsReader,
-    LayerGrams,
-    compress_steps,
-    correct_steps,
-    correct_tensors,
-)
+from emloc._linears import CompressionMethod, Corrected, Factors, LayerGrams
 from emloc._results import JobResult
 from emloc._rpcs import RetryPolicy
 from emloc._services import Service, StartRequest, address_in, start_of
-from emloc._spec import CorrectionMethod, Dataset, Model, dataset_spec, job_spec, local_path, model_source, new_id
+from emloc._spec import CorrectionMethod, Dataset, Model
 from emloc._version import version
 from emloc.artifact.v1 import artifact_service_pb2 as artifacts
 from emloc.artifact.v1.artifact_pb2 import Source
-from emloc.calibration.v1.calibration_pb2 import CalibrateRequest, CalibrationOptions
 from emloc.coordinator.v1 import fine_tune_job_pb2 as jobs
 from emloc.coordinator.v1 import fine_tune_job_service_pb2 as job_service
 from emloc.coordinator.v1.mesh_service_pb2 import DescribeMeshRequest, DescribeMeshResponse
@@ -168,8 +156,8 @@ class Client:
         >>> job = client.finetune("/models/tiny", "train.jsonl", ratio=0.5, max_steps=20, learning_rate=1e-3)
 
         """
-        made = job_spec(
-            model_source(model),
+        made = _spec.job_spec(
+            _spec.model_source(model),
             self._rows(dataset),
             None if eval_dataset is None else self._rows(eval_dataset),
             None if adapter_init is None else self._input(adapter_init),
@@ -184,7 +172,7 @@ class Client:
             correction_method=correction_method,
             memory_budget_bytes=memory_budget_bytes,
         )
-        request = job_service.CreateFineTuneJobRequest(id=new_id() if id is None else id, spec=made)
+        request = job_service.CreateFineTuneJobRequest(id=_spec.new_id() if id is None else id, spec=made)
         self._calls("coordinator").unary(_rpcs.create_job, request, timeout)
         return Job(self, request.id)
 
@@ -214,8 +202,7 @@ class Client:
         >>> [job.id for job in client.jobs(filter="id = night-* AND state = RUNNING")]
 
         """
-        wanted = jobs.JOB_STATE_UNSPECIFIED if state is None else jobs.JobState.Value(f"JOB_STATE_{state.upper()}")
-        request = job_service.ListFineTuneJobsRequest(state=wanted, filter=filter)
+        request = _spec.list_jobs_request(state, filter)
         while True:
             page = self._calls("coordinator").unary(_rpcs.list_jobs, request, timeout)
             yield from page.jobs
@@ -305,9 +292,8 @@ class Client:
         ...         print(module, gram.shape)
 
         """
-        options = CalibrationOptions(dataset=self._rows(dataset), samples=samples, seed=seed)
-        request = CalibrateRequest(model=model_source(model), options=options, memory_budget_bytes=memory_budget_bytes)
-        reader = GramsReader()
+        request = _spec.calibrate_request(model, self._rows(dataset), samples, seed, memory_budget_bytes)
+        reader = _linears.GramsReader()
         for message in self._calls("calibration").raw_stream(_rpcs.calibrate, request, timeout):
             layer = reader.feed(message)
             if layer is not None:
@@ -335,8 +321,8 @@ class Client:
         >>> approximation = factors.u @ factors.v
 
         """
-        reader = FactorsReader()
-        steps = compress_steps(weight, gram, rank, ratio, method)
+        reader = _linears.FactorsReader()
+        steps = _linears.compress_steps(weight, gram, rank, ratio, method)
         for message in self._calls("compression").raw_both(_rpcs.compress, steps, timeout):
             reader.feed(message)
         return reader.result()
@@ -365,9 +351,9 @@ class Client:
         >>> tuned = weight + corrected.lora_b @ corrected.lora_a
 
         """
-        reader = CorrectedReader()
-        steps = correct_steps(
-            correct_tensors(lora_a, lora_b, weight, emulated_weight, factors), scale, max_correction_ratio
+        reader = _linears.CorrectedReader()
+        steps = _linears.correct_steps(
+            _linears.correct_tensors(lora_a, lora_b, weight, emulated_weight, factors), scale, max_correction_ratio
         )
         for message in self._calls("correction").raw_both(_rpcs.correct, steps, timeout):
             reader.feed(message)
@@ -387,12 +373,12 @@ class Client:
 
     def _rows(self, dataset: Dataset) -> DatasetSpec:
         if isinstance(dataset, Artifact | Source | DatasetSpec):
-            return dataset_spec(dataset)
-        return dataset_spec(self.upload(dataset))
+            return _spec.dataset_spec(dataset)
+        return _spec.dataset_spec(self.upload(dataset))
 
     def _input(self, model: Model) -> Source:
-        path = local_path(model)
-        return model_source(model) if path is None else self.upload(path).source
+        path = _spec.local_path(model)
+        return _spec.model_source(model) if path is None else self.upload(path).source
 
     def _calls(self, service: Service) -> Calls:
         given = self._given.get(service) or (self.address if service == "coordinator" else None)

@@ -16,6 +16,16 @@ export const serviceNames = [
 ] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
+/** What each is there for, in the package `emloc.NAME.v1`; it serves others, too. */
+export const serviceContracts = {
+  coordinator: 'FineTuneJobService',
+  calibration: 'CalibrationService',
+  compression: 'CompressionService',
+  training: 'TrainingService',
+  correction: 'CorrectionService',
+  inference: 'InferenceService',
+} as const satisfies Readonly<Record<ServiceName, string>>;
+
 export interface LogConfig {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   /** `pretty` for people, one JSON object a line for machines. */

@@ -1,5 +1,11 @@
 /** Operations as a test sees them: started, awaited, watched. */
-import { fromStatusMessage, type Connection, type ServiceName, type StatusMessage } from '@emloc/mesh';
+import {
+  fromStatusMessage,
+  serviceContracts,
+  type Connection,
+  type ServiceName,
+  type StatusMessage,
+} from '@emloc/mesh';
 import type { OperationResult } from '@emloc/service-kit';
 import type { TestMesh } from './test-mesh.ts';
 
@@ -17,20 +23,12 @@ export interface OperationMessage {
 export type Methods = Record<string, (request: any, options?: any) => any>;
 /* eslint-enable */
 
-const contracts = {
-  calibration: 'CalibrationService',
-  compression: 'CompressionService',
-  training: 'TrainingService',
-  correction: 'CorrectionService',
-  inference: 'InferenceService',
-} as const;
-
 export class StageClient {
   readonly call: Methods;
   readonly operations: Methods;
 
   constructor(mesh: TestMesh, name: Exclude<ServiceName, 'coordinator'>) {
-    const own: Connection<Methods> = mesh.client(name, `emloc.${name}.v1`, contracts[name]);
+    const own: Connection<Methods> = mesh.client(name, `emloc.${name}.v1`, serviceContracts[name]);
     const operations: Connection<Methods> = mesh.client(name, 'emloc.operation.v1', 'OperationService');
     this.call = own.call;
     this.operations = operations.call;
