@@ -33,6 +33,7 @@ for (const name of ['lint', 'breaking', 'reference'])
     counts,
     await check(`contracts: ${name}`, undefined, ['tools/contracts/main.mjs', name]),
   );
+counts = addCounts(counts, await check('pictures', undefined, ['tools/method-pictures.mjs', '--check']));
 counts = addCounts(counts, await check('format', 'prettier', ['--check', '.']));
 counts = addCounts(counts, await check('typecheck', 'tsc', ['--noEmit', '-p', 'tsconfig.json']));
 counts = addCounts(

@@ -35,14 +35,6 @@ test.each(pages().filter(needsMark))('%s links to files that are there', (page) 
   expect(broken).toEqual([]);
 });
 
-test('the pictures are what their script draws', () => {
-  const { status, stderr } = spawnSync(process.execPath, ['tools/method-pictures.mjs', '--check'], {
-    cwd: repositoryRoot,
-    encoding: 'utf8',
-  });
-  expect([status, stderr]).toEqual([0, '']);
-});
-
 /** One mesh and one hub for all pages, and a folder for each. */
 const work = new Workplace();
 const folders: Readonly<Record<string, PageFolder>> = {
