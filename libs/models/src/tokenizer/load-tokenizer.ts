@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { readJsonObject } from '../directory/read-json.ts';
 import { loadChatTemplate, type ChatMessage, type ChatTemplateOptions } from './chat-template.ts';
 import type { MarkedConversation } from './generation-marks.ts';
+import { quicken } from './quicken.ts';
+import { encodeBySections } from './section-memo.ts';
 import { tokenText } from './token-text.ts';
 
 export interface Tokenizer {
@@ -46,15 +48,15 @@ export const loadTokenizer = (
   const specials = Object.fromEntries(
     ['bos_token', 'eos_token', 'pad_token', 'unk_token'].map((name) => [name, named(name)]),
   );
-  const tokenizer = construct(file, { ...config, ...specials });
+  const json = readJsonObject(file);
+  const tokenizer = construct(file, json, { ...config, ...specials });
+  const encodePlain = encodeBySections(tokenizer, json);
   const template = loadChatTemplate(dir, config, specials, options.chatTemplate);
   const idOf = (token: string | undefined): number | undefined =>
     token === undefined ? undefined : tokenizer.token_to_id(token);
   return {
     encode: (text, { addSpecialTokens = true } = {}) =>
-      text === '' && !addSpecialTokens
-        ? []
-        : tokenizer.encode(text, { add_special_tokens: addSpecialTokens }).ids,
+      addSpecialTokens ? tokenizer.encode(text).ids : encodePlain(text),
     decode: (ids, { skipSpecialTokens = true } = {}) =>
       ids.length === 0 ? '' : tokenizer.decode([...ids], { skip_special_tokens: skipSpecialTokens }),
     applyChatTemplate: (messages, options) => template.render(messages, options),
@@ -67,11 +69,16 @@ export const loadTokenizer = (
   };
 };
 
-const construct = (file: string, config: Record<string, unknown>): HuggingFaceTokenizer => {
-  const json = readJsonObject(file);
+const construct = (
+  file: string,
+  json: Record<string, unknown>,
+  config: Record<string, unknown>,
+): HuggingFaceTokenizer => {
   try {
     // As transformers 5: spaces before punctuation are text like any other unless the directory says otherwise.
-    return new HuggingFaceTokenizer(json, { clean_up_tokenization_spaces: false, ...config });
+    const made = new HuggingFaceTokenizer(json, { clean_up_tokenization_spaces: false, ...config });
+    quicken(made);
+    return made;
   } catch (error) {
     throw new EmlocError(
       'INVALID_ARGUMENT',
