@@ -59,10 +59,11 @@ func (e *Error) GRPCStatus() *status.Status {
 	return e.status
 }
 
-// Is tells a call that was cancelled or ran out of time, as the context's own errors do.
+// Is tells a call that was cancelled or ran out of time, as the context's own errors do. A job or an operation that was
+// cancelled is another thing: its error has the code alone in common.
 func (e *Error) Is(target error) bool {
-	return target == context.Canceled && e.Code == codes.Canceled ||
-		target == context.DeadlineExceeded && e.Code == codes.DeadlineExceeded
+	return target == context.Canceled && e.Reason == "CALL_CANCELLED" ||
+		target == context.DeadlineExceeded && e.Reason == "DEADLINE_EXCEEDED"
 }
 
 // errorf makes an error of this side.

@@ -32,7 +32,7 @@ type refusal struct {
 func TestEveryRefusalHasItsReasonCodeAndField(t *testing.T) {
 	client, ctx := connect(t), during(t)
 	cases := map[string][]refusal{
-		"jobs": jobRefusals(), "artifacts": artifactRefusals(t), "training": trainingRefusals(t),
+		"jobs": jobRefusals(), "artifacts": artifactRefusals(t), "training": trainingRefusals(),
 		"compression": compressionRefusals(), "correction": correctionRefusals(), "inference": inferenceRefusals(),
 		"client": clientRefusals(),
 	}
@@ -84,7 +84,7 @@ func TestADeadlineEndsAWatchNotTheOperation(t *testing.T) {
 	}
 	must(t, operation.Cancel(ctx))
 	_, err = operation.Wait(ctx)
-	checkRefusal(t, refusal{"OPERATION_CANCELLED", codes.Aborted, "", nil}, err)
+	checkRefusal(t, refusal{"OPERATION_CANCELLED", codes.Canceled, "", nil}, err)
 	again := trainingRequest("go-deadline", 5)
 	_, err = client.StartTraining(ctx, again)
 	checkRefusal(t, refusal{"OPERATION_ID_REUSED", codes.AlreadyExists, "operation_id", nil}, err)
@@ -92,7 +92,7 @@ func TestADeadlineEndsAWatchNotTheOperation(t *testing.T) {
 	checkRefusal(t, refusal{"OPERATION_ACTIVE", codes.FailedPrecondition, "id", nil}, operation.Delete(ctx))
 	must(t, operation.Pause(ctx))
 	_, err = operation.Wait(ctx)
-	checkRefusal(t, refusal{"OPERATION_PAUSED", codes.Aborted, "", nil}, err)
+	checkRefusal(t, refusal{"OPERATION_PAUSED", codes.Canceled, "", nil}, err)
 	must(t, operation.Delete(ctx))
 }
 

@@ -113,7 +113,7 @@ func (j *Job) Wait(ctx context.Context) (*JobResult, error) {
 		return nil, fromStatusMessage(status.GetError())
 	default:
 		state := jobState(status.GetState())
-		return nil, errorf(codes.Aborted, "JOB_"+state, "", "job %s was %s", j.id, strings.ToLower(state)).
+		return nil, errorf(codes.Canceled, "JOB_"+state, "", "job %s was %s", j.id, strings.ToLower(state)).
 			withMend("resume it: it goes on where it stood")
 	}
 }

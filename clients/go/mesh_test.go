@@ -32,7 +32,9 @@ func TestMain(m *testing.M) {
 	withMesh := filepath.Join(repository, "tools", "with-mesh.mjs")
 	command := exec.Command("node", append([]string{withMesh}, os.Args...)...)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	command.Env = append(os.Environ(), "EMLOC_TRACE_FILE="+traces)
+	// Paths beyond these roots are refused.
+	roots := repository + string(os.PathListSeparator) + os.TempDir()
+	command.Env = append(os.Environ(), "EMLOC_TRACE_FILE="+traces, "EMLOC_MODEL_ROOTS="+roots)
 	err = command.Run()
 	os.RemoveAll(traces)
 	if err != nil {

@@ -97,7 +97,7 @@ func (o *Operation) Wait(ctx context.Context) (*OperationResult, error) {
 		return nil, fromStatusMessage(operation.GetError())
 	default:
 		word := strings.TrimPrefix(state.String(), "OPERATION_STATE_")
-		return nil, errorf(codes.Aborted, "OPERATION_"+word, "", "operation %s was %s", o.id, strings.ToLower(word)).
+		return nil, errorf(codes.Canceled, "OPERATION_"+word, "", "operation %s was %s", o.id, strings.ToLower(word)).
 			withMend("resume it: it goes on from its checkpoint")
 	}
 }

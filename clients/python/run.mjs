@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { root, runChild } from '../../tools/set-up.mjs';
 import { resultsLine } from '../../tools/test-results.mjs';
@@ -69,6 +69,8 @@ for (const [program, ...rest] of commands[command](python, args)) {
     PYTHONPATH: join(here, 'src'),
     PYTHONDONTWRITEBYTECODE: '1',
     EMLOC_TRACE_FILE: traces,
+    // Paths beyond are refused.
+    EMLOC_MODEL_ROOTS: [root, tmpdir()].join(delimiter),
   };
   const code = await runChild(program, rest, {
     cwd: command === 'python' ? process.cwd() : here,

@@ -53,15 +53,16 @@ function usageError(error: CommanderError): UsageError {
     .replace(/^\(|\)$/g, '')
     .trim();
   const field = /'(--[a-z0-9-]+)/.exec(message)?.[1];
-  return new UsageError(
-    error.code
-      .replace(/^commander\./, '')
-      .replace(/[A-Z]/g, '_$&')
-      .toUpperCase(),
-    message,
-    {
-      field,
-      mend: suggestion === '' ? 'see --help' : suggestion,
-    },
-  );
+  const mend = suggestion === '' ? 'see --help' : suggestion;
+  const complaint = complaints.find(({ of }) => error.code === `commander.${of}`);
+  return new UsageError(complaint?.reason ?? 'BAD_COMMAND_LINE', message, { field, mend });
 }
+
+/** Commander's codes of what a command line can have wrong. */
+const complaints = [
+  { of: 'unknownCommand', reason: 'UNKNOWN_COMMAND' },
+  { of: 'unknownOption', reason: 'UNKNOWN_OPTION' },
+  { of: 'missingArgument', reason: 'MISSING_ARGUMENT' },
+  { of: 'optionMissingArgument', reason: 'OPTION_MISSING_ARGUMENT' },
+  { of: 'excessArguments', reason: 'EXCESS_ARGUMENTS' },
+] as const;

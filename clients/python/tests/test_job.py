@@ -121,7 +121,7 @@ def test_a_job_is_paused_resumed_and_cancelled_and_its_end_is_told(client: Clien
     job.pause()
     with pytest.raises(EmlocError) as paused:
         job.wait()
-    assert (paused.value.code, paused.value.reason) == ("ABORTED", "JOB_PAUSED")
+    assert (paused.value.code, paused.value.reason) == ("CANCELLED", "JOB_PAUSED")
     assert job.state() == "paused"
     job.resume()
     assert first_step(job, after=job.cursor).cursor > paused_at.cursor

@@ -66,6 +66,7 @@ export class Staging {
         {
           field: 'files',
           value: String(files.length),
+          mend: 'send exactly one, or a directory',
         },
       );
     }
@@ -125,6 +126,7 @@ async function isThere(artifact: Artifact): Promise<boolean> {
     {
       field: 'digest',
       value: artifact.digest,
+      mend: `name it a ${artifact.kind === 'file' ? 'directory' : 'file'}`,
     },
   );
 }

@@ -1,3 +1,4 @@
+import { EmlocError } from '@emloc/errors';
 import { expect, test } from 'vitest';
 import { ByteTokenizer } from './byte-tokenizer.test-helper.ts';
 import type { Row } from './rows.ts';
@@ -45,6 +46,22 @@ test('the tokens are those of the whole conversation, unless one reaches over a 
   const merging = new ByteTokenizer({ merges: ['\nf'] });
   expect(learnt(chat, { lossOn: 'assistant' }, merging)).toEqual(['first<|end|>', 'yes<|end|>']);
   expect(ids(merging, 'assistant')).not.toEqual(ids(merging, 'all'));
+});
+
+test('what is wrong with the template is told as that, what it refuses of a row as the row’s', () => {
+  class Without extends ByteTokenizer {
+    constructor(readonly reason: string) {
+      super();
+    }
+    override applyChatTemplate(): string {
+      throw new EmlocError('FAILED_PRECONDITION', this.reason, 'no', { field: 'chat_template' });
+    }
+  }
+  const refused = (reason: string) => () => learnt(chat, {}, new Without(reason));
+  for (const reason of ['NO_CHAT_TEMPLATE', 'BAD_CHAT_TEMPLATE', 'BAD_GENERATION_MARKS'])
+    expect(refused(reason)).toThrow(expect.objectContaining({ reason, field: 'chat_template' }));
+  const ofRow = { reason: 'TEMPLATE_REFUSED', field: 'data.jsonl:7' };
+  expect(refused('CHAT_TEMPLATE_REFUSED')).toThrow(expect.objectContaining(ofRow));
 });
 
 test('a template that leaves out earlier thoughts is refused, unless it marks the turns itself', () => {

@@ -20,7 +20,8 @@ export function templated<T>(place: RowPlace, rendering: () => T): T {
   try {
     return rendering();
   } catch (error) {
-    // A tokenizer that knows its error (no template at all, a refusal by the template) has said it already.
+    // No template at all, or a broken one, is no row's fault.
+    if (error instanceof EmlocError && error.reason !== 'CHAT_TEMPLATE_REFUSED') throw error;
     const problem =
       error instanceof EmlocError ? error.message : `the chat template fails: ${(error as Error).message}`;
     const mend =

@@ -15,7 +15,6 @@ export {
   writeEmulatorInfo,
 } from './directory/emulator-info.ts';
 export { openWeights, type OpenWeightsOptions } from './weights/open-weights.ts';
-export { checkFinite } from './weights/check-finite.ts';
 export { linearBackward, linearForward, plainLinears } from './layers/linear.ts';
 export { makeBatchContext, type SequenceLayout } from './batch-context.ts';
 export { prepareBatch, type BatchOptions } from './batch.ts';

@@ -9,6 +9,7 @@ import {
   readCheckpoint,
   selectTargets,
   type AdapterHistory,
+  type Checkpoint,
   type Moments,
   type TrainingOptions,
 } from '@emloc/emloc';
@@ -53,12 +54,7 @@ export function beginAdapter(
 /** Adam's moments of the training before, which must be of the same factors. */
 export function beginMoments(request: TrainingRequest, adapter: LoraAdapter): Moments | undefined {
   if (request.optimizerInit === undefined) return undefined;
-  const {
-    updates,
-    firstMoment: first,
-    secondMoment: second,
-    modules,
-  } = readCheckpoint(request.optimizerInit);
+  const { updates, firstMoment: first, secondMoment: second, modules } = readMoments(request.optimizerInit);
   const own = adapter.modules.map(({ module }) => module);
   if (first.length === adapter.layout.size && modules.join() === own.join())
     return { updates, first, second };
@@ -72,6 +68,18 @@ export function beginMoments(request: TrainingRequest, adapter: LoraAdapter): Mo
       mend: 'give the state that came with adapter_init, or none',
     },
   );
+}
+
+/** A checkpoint that was given, not this training's own: the request's field is at fault where it is none. */
+function readMoments(path: string): Checkpoint {
+  try {
+    return readCheckpoint(path);
+  } catch (error) {
+    throw EmlocError.from(error).with({
+      field: 'optimizer_init',
+      mend: 'give the optimizer state that a training wrote, or none',
+    });
+  }
 }
 
 /** What the trained adapter remembers. Steps on the original are exact: they need no correction. */

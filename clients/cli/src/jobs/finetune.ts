@@ -93,11 +93,16 @@ async function checkedSpec(
 /** The rows that choose among the adapters are taken from the data, where none are given. */
 function checkHoldsOut(data: string, rows: number): void {
   if (splitHeldOut(rows).heldOut.length > 0) return;
-  throw new EmlocError('INVALID_ARGUMENT', 'NO_HELD_OUT_ROWS', `${data} has too few rows to hold some out`, {
-    field: '--data',
-    value: data,
-    mend: 'give more rows, or held-out rows with --eval-data',
-  });
+  throw new EmlocError(
+    'FAILED_PRECONDITION',
+    'NO_HELD_OUT_ROWS',
+    `${data} has too few rows to hold some out`,
+    {
+      field: '--data',
+      value: data,
+      mend: 'give more rows, or held-out rows with --eval-data',
+    },
+  );
 }
 
 function checkId(id: string | undefined): void {

@@ -56,7 +56,7 @@ class Kind(Generic[S]):
         if snapshot.state == "cancelled":
             return EmlocError("CANCELLED", f"{reason}_CANCELLED", f"{name} was cancelled", mend="resume it")
         if snapshot.state == "paused":
-            return EmlocError("ABORTED", f"{reason}_PAUSED", f"{name} is paused", mend="resume it")
+            return EmlocError("CANCELLED", f"{reason}_PAUSED", f"{name} is paused", mend="resume it")
         if snapshot.state == "succeeded":
             return None
         return EmlocError("UNAVAILABLE", "WATCH_ENDED", f"the events of {name} ended before it did", mend="wait again")

@@ -96,7 +96,11 @@ export class EventReader {
         'OUT_OF_RANGE',
         'CURSOR_BEYOND_END',
         `the cursor ${count} is beyond the ${this.#cursor} events of ${this.#layout.id}`,
-        { field: 'cursor', value: String(count), mend: 'watch from a cursor that an event gave, or from 0' },
+        {
+          field: 'after_cursor',
+          value: String(count),
+          mend: 'watch from a cursor that an event gave, or from 0',
+        },
       );
     }
   }

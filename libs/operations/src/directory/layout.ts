@@ -55,4 +55,5 @@ export const notFound = (id: string): EmlocError =>
   new EmlocError('NOT_FOUND', 'OPERATION_NOT_FOUND', `there is no operation ${id}`, {
     field: 'id',
     value: id,
+    mend: 'list the operations to see their ids',
   });

@@ -17,6 +17,7 @@ test('a watch goes on from any cursor, without gaps or repeats, also in another 
   await expect(all(reader.watch('a', 12))).rejects.toMatchObject({
     code: 'OUT_OF_RANGE',
     reason: 'CURSOR_BEYOND_END',
+    field: 'after_cursor',
   });
 });
 

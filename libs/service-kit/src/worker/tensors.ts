@@ -9,7 +9,7 @@ import {
   type Tensor,
 } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { TensorAssembler, writeTensor, type TensorFrame } from '@emloc/tensor-stream';
+import { TensorAssembler, tensorLimits, writeTensor, type TensorFrame } from '@emloc/tensor-stream';
 
 /** The tensors of a call, by name, as they become complete. The collector owns them. */
 export class TensorCollector implements Disposable {
@@ -23,7 +23,9 @@ export class TensorCollector implements Disposable {
 
   push(frame: TensorFrame): void {
     const name = frame.header?.name;
-    if (name !== undefined && (!this.#allowed.has(name) || this.#tensors.has(name))) {
+    // One that is none, or too long to be told, the assembler refuses.
+    const isName = name !== undefined && name !== '' && name.length <= tensorLimits.nameCharacters;
+    if (isName && (!this.#allowed.has(name) || this.#tensors.has(name))) {
       throw new EmlocError('INVALID_ARGUMENT', 'TENSOR_UNEXPECTED', `a tensor ${name} is not expected here`, {
         field: 'frame.header.name',
         value: name,

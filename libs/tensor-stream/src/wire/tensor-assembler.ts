@@ -14,6 +14,9 @@ export interface AssembledTensor {
   readonly bytes: Uint8Array;
 }
 
+const sendAgain = 'send the tensor again';
+const inOrder = 'send header, chunks, end';
+
 interface OpenTensor extends AssembledTensor {
   received: number;
   sum: number;
@@ -33,7 +36,9 @@ export class TensorAssembler {
     else if (frame.chunk) this.#append(frame.chunk.data);
     else if (frame.end) return this.#finish(frame.end.crc32);
     else
-      throw wrong('INVALID_ARGUMENT', 'EMPTY_FRAME', 'a frame holds neither header, chunk nor end', 'frame');
+      throw wrong('INVALID_ARGUMENT', 'EMPTY_FRAME', 'a frame holds neither header, chunk nor end', 'frame', {
+        mend: 'set one of them',
+      });
     return undefined;
   }
 
@@ -42,13 +47,17 @@ export class TensorAssembler {
     if (!this.#open) return;
     const { info, received, bytes } = this.#open;
     const problem = `the stream ended after ${received} of ${bytes.byteLength} bytes of ${info.name}`;
-    throw wrong('DATA_LOSS', 'TENSOR_CUT_SHORT', problem, info.name, String(received));
+    throw wrong('DATA_LOSS', 'TENSOR_CUT_SHORT', problem, info.name, {
+      value: String(received),
+      mend: sendAgain,
+    });
   }
 
   #begin(header: TensorHeader): void {
     if (this.#open) {
       const name = this.#open.info.name;
-      throw wrong('INVALID_ARGUMENT', 'FRAME_ORDER', `${header.name} begins before ${name} has ended`, name);
+      const problem = `${header.name} begins before ${name} has ended`;
+      throw wrong('INVALID_ARGUMENT', 'FRAME_ORDER', problem, name, { mend: inOrder });
     }
     const info = checkHeader(header, this.#maxTensorBytes);
     this.#open = { info, bytes: allocate(info), received: 0, sum: 0 };
@@ -59,11 +68,15 @@ export class TensorAssembler {
     const { name } = open.info;
     if (data.byteLength === 0 || data.byteLength > tensorLimits.chunkBytes) {
       const problem = `a chunk of ${name} has ${data.byteLength} bytes, not 1 to ${tensorLimits.chunkBytes}`;
-      throw wrong('INVALID_ARGUMENT', 'CHUNK_SIZE', problem, name, String(data.byteLength));
+      throw wrong('INVALID_ARGUMENT', 'CHUNK_SIZE', problem, name, {
+        value: String(data.byteLength),
+        mend: `send 1 to ${tensorLimits.chunkBytes} bytes a chunk`,
+      });
     }
     if (open.received + data.byteLength > open.bytes.byteLength) {
       const problem = `${name} has ${open.bytes.byteLength} bytes, but more were sent`;
-      throw wrong('DATA_LOSS', 'TOO_MANY_BYTES', problem, name, String(open.received + data.byteLength));
+      const value = String(open.received + data.byteLength);
+      throw wrong('DATA_LOSS', 'TOO_MANY_BYTES', problem, name, { value, mend: sendAgain });
     }
     open.bytes.set(data, open.received);
     open.received += data.byteLength;
@@ -75,7 +88,7 @@ export class TensorAssembler {
     if (received !== bytes.byteLength) this.close();
     if (own !== sum >>> 0) {
       const problem = `${info.name} was damaged on the way: its checksum is ${hex(own)}, the sender's ${hex(sum)}`;
-      throw wrong('DATA_LOSS', 'CHECKSUM_MISMATCH', problem, info.name, hex(sum));
+      throw wrong('DATA_LOSS', 'CHECKSUM_MISMATCH', problem, info.name, { value: hex(sum), mend: sendAgain });
     }
     this.#open = undefined;
     return { info, bytes };
@@ -83,7 +96,9 @@ export class TensorAssembler {
 
   #opened(what: string): OpenTensor {
     if (this.#open) return this.#open;
-    throw wrong('INVALID_ARGUMENT', 'FRAME_ORDER', `${what} came before a header`, 'frame');
+    throw wrong('INVALID_ARGUMENT', 'FRAME_ORDER', `${what} came before a header`, 'frame', {
+      mend: inOrder,
+    });
   }
 }
 
@@ -105,37 +120,40 @@ function checkHeader(header: TensorHeader, maxTensorBytes: number): TensorInfo {
   const shape = header.shape ?? [];
   if (!name || name.length > tensorLimits.nameCharacters) {
     const problem = `a tensor's name has ${name?.length ?? 0} characters, not 1 to ${tensorLimits.nameCharacters}`;
-    throw wrong('INVALID_ARGUMENT', 'BAD_TENSOR_NAME', problem, 'header.name', name?.slice(0, 40));
+    throw wrong('INVALID_ARGUMENT', 'BAD_TENSOR_NAME', problem, 'header.name', {
+      value: name?.slice(0, 40),
+      mend: 'name it as the stream says',
+    });
   }
   const dtype = fromWireDType(header.dtype);
   if (!dtype) {
-    throw wrong(
-      'INVALID_ARGUMENT',
-      'BAD_DTYPE',
-      `${name} has dtype ${header.dtype}`,
-      'header.dtype',
-      `${header.dtype}`,
-    );
+    throw wrong('INVALID_ARGUMENT', 'BAD_DTYPE', `${name} has dtype ${header.dtype}`, 'header.dtype', {
+      value: `${header.dtype}`,
+      mend: 'use one of DType',
+    });
   }
   const shown = `[${shape.slice(0, 16).join(', ')}]`;
   if (shape.length > tensorLimits.rank || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
     const problem = `${name} has shape ${shown}, not at most ${tensorLimits.rank} counts`;
-    throw wrong('INVALID_ARGUMENT', 'BAD_SHAPE', problem, 'header.shape', shown);
+    throw wrong('INVALID_ARGUMENT', 'BAD_SHAPE', problem, 'header.shape', {
+      value: shown,
+      mend: `give at most ${tensorLimits.rank} whole numbers, none below 0`,
+    });
   }
   const expected = byteLength({ dtype, shape });
   if (!Number.isSafeInteger(elementCount(shape)) || header.byteLength !== expected) {
     const problem = `${name}, ${dtype} of shape ${shown}, has ${expected} bytes, not ${header.byteLength}`;
-    throw wrong(
-      'INVALID_ARGUMENT',
-      'WRONG_BYTE_LENGTH',
-      problem,
-      'header.byte_length',
-      `${header.byteLength}`,
-    );
+    throw wrong('INVALID_ARGUMENT', 'WRONG_BYTE_LENGTH', problem, 'header.byte_length', {
+      value: `${header.byteLength}`,
+      mend: 'send the length that follows from shape and type',
+    });
   }
   if (expected > maxTensorBytes) {
     const problem = `${name} has ${expected} bytes; at most ${maxTensorBytes} are taken`;
-    throw wrong('RESOURCE_EXHAUSTED', 'TENSOR_TOO_LARGE', problem, 'header.byte_length', `${expected}`);
+    throw wrong('RESOURCE_EXHAUSTED', 'TENSOR_TOO_LARGE', problem, 'header.byte_length', {
+      value: `${expected}`,
+      mend: 'use the operation instead, which reads files',
+    });
   }
   return { name, dtype, shape };
 }
@@ -154,5 +172,10 @@ function allocate(info: TensorInfo): Uint8Array {
 
 const hex = (sum: number): string => (sum >>> 0).toString(16).padStart(8, '0');
 
-const wrong = (code: ErrorCode, reason: string, message: string, field: string, value?: string): EmlocError =>
-  new EmlocError(code, reason, message, { field, value });
+const wrong = (
+  code: ErrorCode,
+  reason: string,
+  message: string,
+  field: string,
+  details: { readonly value?: string; readonly mend: string },
+): EmlocError => new EmlocError(code, reason, message, { field, ...details });
