@@ -1,1 +1,2 @@
 export * from './emloc-error.ts';
+export { nearest } from './nearest.ts';

@@ -1,6 +1,6 @@
 /** Reads a job file into fields and their texts, each with its line. Everything that is wrong names file, line and field. */
 import { readFile, stat } from 'node:fs/promises';
-import { EmlocError } from '@emloc/errors';
+import { EmlocError, nearest } from '@emloc/errors';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 import { underOption } from '../checks/under-option.ts';
 import { configFlag, type JobFileField } from './fields.ts';
@@ -79,28 +79,12 @@ function exampleOf({ value, row }: JobFileField): string | undefined {
 function unknownField(place: Place, name: string, fields: readonly JobFileField[]): EmlocError {
   const names = fields.flatMap(({ key, aliases }) => [key, ...aliases]);
   const plain = (text: string): string => text.replace(/^-+/, '').replaceAll('-', '_').toLowerCase();
-  const nearest = names
-    .map((candidate) => ({ candidate, distance: editDistance(plain(name), candidate) }))
-    .sort((a, b) => a.distance - b.distance)[0];
+  const [near] = nearest(plain(name), names);
   const mend =
-    nearest !== undefined && nearest.distance <= Math.max(1, name.length * 0.4)
-      ? `did you mean ${nearest.candidate}?`
-      : 'the fields are the options of emloc finetune --help, in snake case';
+    near === undefined
+      ? 'the fields are the options of emloc finetune --help, in snake case'
+      : `did you mean ${near}?`;
   return wrongAt(place, 'UNKNOWN_FIELD', `there is no field '${name}'`, mend);
-}
-
-/** Levenshtein's distance: the fewest letters put in, left out or changed. */
-function editDistance(a: string, b: string): number {
-  let above = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i += 1) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const changed = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min((above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, changed));
-    }
-    above = row;
-  }
-  return above[b.length] ?? 0;
 }
 
 const notAJobFile = (file: string, problem: string): EmlocError =>

@@ -1,4 +1,5 @@
 /** Columns of other names: which column of the file is to be taken for which of ours. */
+import { nearest } from '@emloc/errors';
 import type { DataRecord } from '../formats/records.ts';
 import { rowError } from '../rows.ts';
 
@@ -31,21 +32,10 @@ export function renameColumns({ value, place }: DataRecord, columns: ColumnNames
 
 function unknownColumn({ value, place }: DataRecord, name: string, column: string): Error {
   const names = Object.keys(value);
-  const near = names.find((other) => isNear(other.toLowerCase(), column.toLowerCase()));
+  const [near] = nearest(column, names);
   const mend = near === undefined ? `give --${name}-column one of them` : `did you mean ${near}?`;
   const problem = `no column ${column}; there are ${names.join(', ')}`;
   return rowError(place, 'UNKNOWN_COLUMN', problem, mend, column);
-}
-
-/** One letter more, less or other, or two that changed places. */
-function isNear(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let begin = 0;
-  while (begin < a.length && a[begin] === b[begin]) begin++;
-  let end = 0;
-  while (end < Math.min(a.length, b.length) - begin && a.at(-1 - end) === b.at(-1 - end)) end++;
-  const [x, y] = [a.slice(begin, a.length - end), b.slice(begin, b.length - end)];
-  return Math.max(x.length, y.length) <= 1 || (x.length === 2 && x === `${y[1]}${y[0]}`);
 }
 
 /** Other people's names for a pair, to say how it would be mapped. */

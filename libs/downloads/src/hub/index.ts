@@ -1,6 +1,5 @@
 export { cachedRepositories, cachedSnapshot, repositoryOfSnapshot } from './cache.ts';
 export type { HubFile } from './download-file.ts';
-export { nearest } from './nearest.ts';
 export { pushFiles, type Pushed, type PushedFile, type PushOptions } from './push.ts';
 export { isCommit, parseHubReference, referenceText, type HubReference } from './reference.ts';
 export { hubSettings, type HubSettings } from './settings.ts';

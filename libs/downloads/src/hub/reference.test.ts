@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { repositoryOfSnapshot } from './cache.ts';
-import { nearest } from './nearest.ts';
 import { parseHubReference, referenceText } from './reference.ts';
 
 test.each([
@@ -29,11 +28,4 @@ test('a snapshot knows its repository', () => {
   const commit = '0'.repeat(40);
   expect(repositoryOfSnapshot(`/x/hub/models--org--a-b/snapshots/${commit}`)).toBe('org/a-b');
   expect(repositoryOfSnapshot('/x/models/org')).toBeUndefined();
-});
-
-test('the nearest names come first, those far away not at all', () => {
-  expect(nearest('org/smolm2', ['org/smollm2', 'org/smol', 'org/something-else-entirely'])).toEqual([
-    'org/smollm2',
-    'org/smol',
-  ]);
 });

@@ -6,7 +6,7 @@ import type { OnProgress } from '../progress.ts';
 import { HubCache } from './cache.ts';
 import { downloadFile, type HubFile } from './download-file.ts';
 import { hubFetch } from './hub-fetch.ts';
-import { withNearest } from './nearest.ts';
+import { withNearest } from './with-nearest.ts';
 import type { HubReference } from './reference.ts';
 import { referenceText } from './reference.ts';
 import type { HubSettings } from './settings.ts';

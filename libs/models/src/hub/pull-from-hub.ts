@@ -9,14 +9,13 @@ import {
   cachedSnapshot,
   fetchFiles,
   hubSettings,
-  nearest,
   openRevision,
   referenceText,
   rememberRevision,
   type HubReference,
   type HubSettings,
 } from '@emloc/downloads';
-import { EmlocError } from '@emloc/errors';
+import { EmlocError, nearest } from '@emloc/errors';
 import { architectureOf } from '../architectures/index.ts';
 import { openModel } from '../directory/open-model.ts';
 import { readJsonObject } from '../directory/read-json.ts';

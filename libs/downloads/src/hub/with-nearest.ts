@@ -1,5 +1,5 @@
 /** A name that the hub does not know, told with those it knows that are nearest to it. Best effort: a hub that does not say is not asked twice. */
-import { EmlocError } from '@emloc/errors';
+import { EmlocError, nearest } from '@emloc/errors';
 import type { HubReference } from './reference.ts';
 
 export interface Asked {
@@ -30,16 +30,6 @@ export async function withNearest(
     : error.with({ mend: `did you mean ${near.join(' or ')}? Else ${error.mend}` });
 }
 
-/** Up to three of the names that differ little from what was typed, the nearest first. */
-export function nearest(typed: string, names: readonly string[]): string[] {
-  return names
-    .map((name) => ({ name, far: distance(typed.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ far, name }) => far <= Math.max(3, Math.min(typed.length, name.length) / 2))
-    .sort((a, b) => a.far - b.far)
-    .slice(0, 3)
-    .map(({ name }) => name);
-}
-
 async function revisionsOf(repo: string, { hubUrl, fetch: get }: Asked): Promise<string[]> {
   try {
     const response = await get(`${hubUrl}/api/models/${repo}/refs`);
@@ -60,16 +50,4 @@ async function repositoriesOf(repo: string, asked: Asked): Promise<string[]> {
     // The first error is the one to tell.
   }
   return names;
-}
-
-/** Levenshtein's: insertions, deletions and replacements from one text to the other. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    row = next;
-  }
-  return row[b.length]!;
 }
