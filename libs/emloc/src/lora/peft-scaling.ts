@@ -30,9 +30,15 @@ function valueOf(
   module: string,
   field: string,
 ): number | undefined {
-  const found = Object.entries(pattern).find(([key]) => expression(key, field).test(module));
-  return found?.[1];
+  const known = compiled.get(pattern);
+  const keys =
+    known ?? Object.entries(pattern).map(([key, value]) => [expression(key, field), value] as const);
+  if (known === undefined) compiled.set(pattern, keys);
+  return keys.find(([key]) => key.test(module))?.[1];
 }
+
+/** A pattern is asked about every module of an adapter, several times. */
+const compiled = new WeakMap<object, readonly (readonly [RegExp, number])[]>();
 
 function expression(key: string, field: string): RegExp {
   try {
