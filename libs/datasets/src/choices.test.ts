@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ByteTokenizer } from './byte-tokenizer.test-helper.ts';
-import { choiceRows, readChoices } from './choices.ts';
+import { ChoiceTableWriter } from './choice-table.ts';
+import { choicesFor, readChoices, type Choice, type ChoiceRow } from './choices.ts';
 import type { Row } from './rows.ts';
+import type { TextTokenizer } from './tokenizer.ts';
 import { tokenizeRows } from './tokenize-rows.ts';
 
 const place = { file: 'data.jsonl', line: 1 };
@@ -16,6 +18,16 @@ const row: Row = {
     { role: 'user', content: 'which?' },
     { role: 'assistant', content: 'java' },
   ],
+};
+
+const choiceRows = (
+  rows: readonly Row[],
+  choices: readonly Choice[],
+  by?: TextTokenizer,
+  limits?: Parameters<typeof choicesFor>[1],
+): ChoiceRow[] => {
+  const choose = choicesFor(choices, limits);
+  return rows.map((one) => choose(one, by));
 };
 
 test('every candidate ends its turn, so that one is not the beginning of another', () => {
@@ -60,6 +72,27 @@ test('an answer that is no choice has no index; pre-tokenized rows take choices 
   expect(() => choiceRows([tokens], ['a'], undefined)).toThrow(/choices are texts/);
   expect(() => choiceRows([row], [[1]], tokenizer)).toThrow(/choices are token ids/);
   expect(() => choiceRows([{ ...place, kind: 'text', text: 'a' }], ['a'], tokenizer)).toThrow(/no prompt/);
+});
+
+test('rows come back from the table with their prompts, candidates and answers', () => {
+  const choose = choicesFor(['java', ' mail', 'web']);
+  const rows = ['java', 'web', 'other'].map((completion, i): Row => ({
+    ...place,
+    kind: 'completion',
+    prompt: `p${'o'.repeat(i)}:`,
+    completion,
+  }));
+  const chosen = rows.map((one) => choose(one, tokenizer));
+  const writer = new ChoiceTableWriter();
+  rows.forEach((one, i) => writer.add(one, chosen[i]!));
+  using table = writer.finish();
+  expect([2, 0, 1].map((i) => table.at(i))).toEqual([2, 0, 1].map((i) => chosen[i]));
+  expect(chosen.map(({ answer }) => answer)).toEqual([0, 2, -1]);
+  expect(table.at(0).candidates).toBe(table.at(2).candidates);
+  expect([table.length, table.tokensOf(0), table.tokensOf(2)]).toEqual([3, 2 + 5 + 6 + 4, 4 + 5 + 6 + 4]);
+  expect(() => choose({ ...place, kind: 'completion', prompt: '', completion: 'java' }, tokenizer)).toThrow(
+    /the prompt has no tokens/,
+  );
 });
 
 test('choices are read from a list or from lines', async () => {

@@ -36,28 +36,28 @@ type Limits = Pick<TokenizeOptions, 'vocabSize' | 'contextLength'>;
 /** The candidates' tokens, by text: rows share them, and a prompt is tokenized once, not once a choice. */
 type Known = Map<string, Int32Array>;
 
-export function choiceRows(
-  rows: Iterable<Row>,
-  choices: readonly Choice[],
-  tokenizer: TextTokenizer | undefined,
-  options: Limits = {},
-): ChoiceRow[] {
+/** A row with the choices after its prompt; `tokenizer` may be missing where the row is pre-tokenized. */
+export type ChooseFor = (row: Row, tokenizer: TextTokenizer | undefined) => ChoiceRow;
+
+/** For rows one after another. Errors: a row that has no prompt, choices of another kind than the row. */
+export function choicesFor(choices: readonly Choice[], options: Limits = {}): ChooseFor {
   const known: Known = new Map();
-  return Array.from(rows, (given) => {
+  return (given, tokenizer) => {
     const row = given.kind === 'instruction' ? asAnswered(given, required(tokenizer, given)) : given;
-    if (row.kind === 'text') {
-      const mend = 'give messages or prompt/completion';
-      throw rowError(row, 'NO_PROMPT', 'a text row has no prompt to choose an answer for', mend);
-    }
+    if (row.kind === 'text') throw noPrompt(row, 'a text row has no prompt to choose an answer for');
     const own = tokenizeRows([row], tokenizer, options)[0]!;
+    if (own.promptIds.length === 0) throw noPrompt(row, 'the prompt has no tokens');
     const candidates =
       row.kind === 'tokens'
         ? choices.map((choice) => tokenChoice(row, own, choice, options))
         : textChoices(row, own, choices, required(tokenizer, row), known);
     const answer = candidates.findIndex((ids) => equal(ids, own.completionIds));
     return { promptIds: own.promptIds, candidates, answer };
-  });
+  };
 }
+
+export const noPrompt = (place: RowPlace, problem: string): EmlocError =>
+  rowError(place, 'NO_PROMPT', problem, 'give messages or prompt/completion');
 
 /** Refuses a row whose own answer is none of the choices: it could only be got wrong. */
 export function requireAnswer(place: RowPlace, { answer }: ChoiceRow): void {

@@ -10,6 +10,7 @@ export * from './require-labels.ts';
 export * from './tokenize-dataset.ts';
 export { TokenRows } from './token-rows.ts';
 export * from './choices.ts';
+export { ChoiceTableWriter, type ChoiceTable } from './choice-table.ts';
 export * from './random.ts';
 export * from './sample-rows.ts';
 export * from './batch-plan.ts';

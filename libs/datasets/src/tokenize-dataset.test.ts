@@ -1,7 +1,10 @@
 import { readdirSync } from 'node:fs';
+import type { EmlocError } from '@emloc/errors';
 import { expect, test } from 'vitest';
 import { ByteTokenizer } from './byte-tokenizer.test-helper.ts';
+import { LengthBound } from './length-bound.ts';
 import { openDataset } from './open-dataset.ts';
+import type { Row } from './rows.ts';
 import { fileOf } from './temporary-files.test-helper.ts';
 import { scanDataset, tokenizeDataset } from './tokenize-dataset.ts';
 import type { TokenRows } from './token-rows.ts';
@@ -76,6 +79,49 @@ test('with rows that may be too long or empty, whoever tolerates them is told of
     tolerate: ({ reason }) => void told.push(reason),
   });
   expect([told, seen]).toEqual([['EMPTY_COMPLETION'], 1]);
+});
+
+test('after the first rows tokens are made only of rows that may be too long; what needs none is seen in all', async () => {
+  const rows = Array.from({ length: 400 }, (_, i) => ({
+    prompt: 'p'.repeat(i % 50 === 49 ? 900 : 100),
+    completion: i % 100 === 99 ? ' ' : 'c',
+  }));
+  rows[380] = { prompt: 'p'.repeat(450), completion: 'c' };
+  const dataset = await openDataset(fileOf('a.jsonl', rows.map((row) => JSON.stringify(row)).join('\n')));
+  const seen: number[] = [];
+  const read: number[] = [];
+  const scan = (tolerate?: (error: EmlocError) => void): Promise<number> =>
+    scanDataset(dataset, { ...options, contextLength: 500 }, ({ line }) => void seen.push(line), {
+      tokenizeFirst: 20,
+      onRow: (count) => void read.push(count),
+      tolerate,
+    });
+  await expect(scan()).rejects.toMatchObject({
+    reason: 'ROW_TOO_LONG',
+    message: expect.stringMatching(/:50: 902 tokens, over .* 500 \(4 of 400 rows are so\)$/),
+  });
+  expect(seen).toEqual([...Array.from({ length: 20 }, (_, i) => i + 1), 381]);
+  expect(read).toEqual(Array.from({ length: 400 }, (_, i) => i + 1));
+  const reasons: string[] = [];
+  expect(await scan(({ reason }) => void reasons.push(reason))).toBe(400);
+  expect(reasons.filter((reason) => reason === 'EMPTY_COMPLETION')).toHaveLength(4);
+  const bare = await openDataset(fileOf('b.jsonl', '{"text":"abc"}\n{"text":""}\n'));
+  await expect(
+    scanDataset(bare, { ...options, labels: 'every' }, () => undefined, { tokenizeFirst: 1 }),
+  ).rejects.toMatchObject({ reason: 'NO_LABELLED_TOKENS' });
+});
+
+test('a row has no more tokens than the bound says, what the template of the first rows adds included', () => {
+  const bound = new LengthBound(400);
+  const row = (content: string): Row => ({
+    ...{ kind: 'messages', file: 'a', line: 1 },
+    messages: [{ role: 'user', content }],
+  });
+  expect([bound.clears(row('a'.repeat(200))), bound.clears(row('a'.repeat(400)))]).toEqual([true, false]);
+  // Two bytes of UTF-8 each.
+  expect(bound.clears(row('é'.repeat(150)))).toBe(false);
+  bound.learn(row('a'), 300);
+  expect(bound.clears(row('a'.repeat(200)))).toBe(false);
 });
 
 test('plain text is packed: rows of equal length, the end of text after each document, nothing lost', async () => {

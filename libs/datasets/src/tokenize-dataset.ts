@@ -3,7 +3,8 @@
  * to nothing are counted before the first of them is complained about. Rows that a caller does not choose are read and
  * checked, but not turned into tokens.
  */
-import { EmlocError } from '@emloc/errors';
+import type { EmlocError } from '@emloc/errors';
+import { LengthBound } from './length-bound.ts';
 import type { Dataset } from './open-dataset.ts';
 import { packText } from './pack-text.ts';
 import { LabelCheck, type LabelNeed } from './require-labels.ts';
@@ -11,12 +12,42 @@ import type { Row } from './rows.ts';
 import type { ParsedRow } from './shapes/parse-row.ts';
 import { TokenRowsWriter, type TokenRows } from './token-rows.ts';
 import type { TextTokenizer } from './tokenizer.ts';
+import { checkAnswered, type LossOn } from './tokenize-row.ts';
 import { required, tokensOf, type TokenizedRow, type TokenizeOptions } from './tokenize-rows.ts';
+import { Troubles } from './troubles.ts';
 
 export interface DatasetTokens extends TokenizeOptions {
   /** Asked when a row first needs it: rows that are tokens already do not. */
   readonly tokenizer: () => TextTokenizer | undefined;
   /** Whether every row, or some, must carry a loss. Default: none needs to. */
+  readonly labels?: LabelNeed;
+}
+
+/** What was asked for, and what the model takes: how rows become tokens, wherever they are read. */
+export function datasetTokens(
+  { maxSeqLength, lossOn, labels }: AskedTokens,
+  {
+    vocabSize,
+    maxPositionEmbeddings,
+  }: { readonly vocabSize: number; readonly maxPositionEmbeddings: number },
+  loadTokenizer: () => TextTokenizer | undefined,
+): DatasetTokens {
+  let loaded: { readonly tokenizer: TextTokenizer | undefined } | undefined;
+  return {
+    maxLength: maxSeqLength,
+    truncate: maxSeqLength !== undefined,
+    lossOn,
+    labels,
+    vocabSize,
+    contextLength: maxPositionEmbeddings,
+    tokenizer: () => (loaded ??= { tokenizer: loadTokenizer() }).tokenizer,
+  };
+}
+
+export interface AskedTokens {
+  /** Rows are cut at so many tokens; default: rows beyond the model's context are refused. */
+  readonly maxSeqLength?: number;
+  readonly lossOn?: LossOn;
   readonly labels?: LabelNeed;
 }
 
@@ -75,14 +106,21 @@ export interface ScanOptions {
   readonly maxRows?: number;
   /** Told of each row that is too long, empty or cut to nothing, which then are no error. */
   readonly tolerate?: (error: EmlocError) => void;
+  /**
+   * Rows after the first so many become tokens, and are seen, only where they may be too long; of the others the shape
+   * is looked at, and whether there is an answer. Default: all become tokens.
+   */
+  readonly tokenizeFirst?: number;
+  /** Told of each row that was read, by how many there were; what it throws ends the reading. */
+  readonly onRow?: (rows: number) => void;
 }
 
-/** Hands every row's tokens to `see` and keeps none. Gives how many rows were read. */
+/** Hands the rows' tokens to `see` and keeps none. Gives how many rows were read. */
 export async function scanDataset(
   dataset: Dataset,
   options: DatasetTokens,
   see: SeeRow,
-  { chosen, maxRows = Infinity, tolerate }: ScanOptions = {},
+  { chosen, maxRows = Infinity, tolerate, tokenizeFirst = Infinity, onRow }: ScanOptions = {},
 ): Promise<number> {
   const troubles = new Troubles(tolerate);
   const labels = new LabelCheck(options.labels);
@@ -92,61 +130,46 @@ export async function scanDataset(
     const tokenizer = required(options.tokenizer(), place);
     for await (const tokens of packText(dataset.file, tokenizer, options)) {
       see(tokens, undefined);
-      if (++seen >= maxRows) break;
+      seen++;
+      onRow?.(seen);
+      if (seen >= maxRows) break;
     }
     return seen;
   }
+  const bound = new LengthBound(longestAllowed(options));
   let number = -1;
   for await (const parsed of dataset.rows()) {
     number++;
     if (chosen !== undefined && chosen[seen] !== number) continue;
+    const { row } = parsed;
     troubles.watch(() => {
-      const { row } = parsed;
+      // A text of no or one character may have nothing to learn, which its tokens tell.
+      const isTiny = row.kind === 'text' && row.text.length < 2;
+      if (seen >= tokenizeFirst && row.kind !== 'tokens' && !isTiny && bound.clears(row)) {
+        checkAnswered(row, options.lossOn);
+        return labels.assume();
+      }
       const tokenizer = row.kind === 'tokens' ? undefined : options.tokenizer();
       const tokens = tokensOf(row, tokenizer, options);
+      bound.learn(row, tokens.inputIds.length);
       labels.see(tokens);
       see(tokens, parsed);
     });
-    if (++seen >= Math.min(maxRows, chosen?.length ?? Infinity)) break;
+    seen++;
+    onRow?.(seen);
+    if (seen >= Math.min(maxRows, chosen?.length ?? Infinity)) break;
   }
   troubles.complain(seen);
   labels.end(dataset.file);
   return seen;
 }
 
-/** Reasons of which a file has many if it has one: all are counted, so that one look at the file mends them. */
-const countedReasons = new Set(['ROW_TOO_LONG', 'EMPTY_COMPLETION', 'CUT_AWAY_LABELS', 'NO_LABELLED_TOKENS']);
-
-class Troubles {
-  readonly #tolerate: ScanOptions['tolerate'];
-  readonly #counts = new Map<string, { readonly first: EmlocError; rows: number }>();
-
-  constructor(tolerate: ScanOptions['tolerate']) {
-    this.#tolerate = tolerate;
-  }
-
-  /** Errors: those that are not counted, at once. */
-  watch(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (!(error instanceof EmlocError) || !countedReasons.has(error.reason)) throw error;
-      if (this.#tolerate !== undefined) return this.#tolerate(error);
-      const known = this.#counts.get(error.reason);
-      if (known === undefined) this.#counts.set(error.reason, { first: error, rows: 1 });
-      else known.rows++;
-    }
-  }
-
-  /** Errors: the first of the commonest trouble, with how many rows of all have it. */
-  complain(rows: number): void {
-    const [worst] = [...this.#counts.values()].sort((a, b) => b.rows - a.rows);
-    if (worst === undefined) return;
-    const { first } = worst;
-    if (worst.rows === 1) throw first;
-    const message = `${first.message} (${worst.rows} of ${rows} rows are so)`;
-    const { field, value, mend } = first;
-    const metadata = { rows: String(worst.rows) };
-    throw new EmlocError(first.code, first.reason, message, { field, value, mend, metadata, cause: first });
-  }
+/** Tokens; infinite where rows are cut to what the model takes. */
+function longestAllowed({
+  maxLength = Infinity,
+  truncate = false,
+  contextLength = Infinity,
+}: TokenizeOptions): number {
+  if (!truncate) return Math.min(maxLength, contextLength);
+  return maxLength <= contextLength ? Infinity : contextLength;
 }

@@ -13,7 +13,7 @@ import {
   type Row,
   type RowPlace,
 } from './rows.ts';
-import type { TextTokenizer } from './tokenizer.ts';
+import type { ChatMessage, TextTokenizer } from './tokenizer.ts';
 
 /** What carries a loss: the last answer, every turn of the assistant, or every token. */
 export const lossTargets = ['completion', 'assistant', 'all'] as const;
@@ -32,12 +32,23 @@ export function tokenizeRow(
   lossOn: LossOn,
 ): TokenSpan {
   if (row.kind === 'text') return whole(withEos(tokenizer.encode(row.text), tokenizer));
+  checkAnswered(row, lossOn);
   const answered = row.kind === 'instruction' ? asAnswered(row, tokenizer) : row;
-  if (answered.kind === 'completion') return tokenizeCompletion(answered, tokenizer, lossOn);
-  if (lossOn === 'assistant') return tokenizeTurns(answered, tokenizer);
+  if (answered.kind === 'completion') return tokenizeCompletion(answered, tokenizer);
+  if (lossOn === 'assistant') return answeredTurns(answered, tokenizer);
   return lossOn === 'completion'
     ? tokenizeMessages(answered, tokenizer)
     : whole(plain(tokenizer, render(answered, tokenizer, answered.messages)));
+}
+
+/** Errors: EMPTY_COMPLETION, NO_ANSWER where that has to be learnt. Told without a tokenizer. */
+export function checkAnswered(row: Exclude<Row, { kind: 'tokens' }>, lossOn: LossOn = 'completion'): void {
+  if (row.kind === 'text' || lossOn === 'all') return;
+  if (row.kind === 'completion') return checkAnswer(row, row.completion, false);
+  if (row.kind === 'instruction') return checkAnswer(row, row.output, false);
+  if (lossOn === 'assistant') return checkTurns(row);
+  const last = lastAnswer(row);
+  checkAnswer(row, last.content, 'tool_calls' in last);
 }
 
 /** What is learnt of a conversation: the last answer and its end-of-turn token, not a line break after that. */
@@ -54,24 +65,25 @@ function tokenizeMessages(row: MessagesRow, tokenizer: TextTokenizer): TokenSpan
 }
 
 export function answeredPrompt(row: MessagesRow, tokenizer: TextTokenizer): AnsweredPrompt {
-  const last = row.messages.at(-1);
-  if (last?.role !== 'assistant') {
-    const problem = `the last message is the ${last?.role ?? '?'}'s, so there is no answer to learn`;
-    throw rowError(row, 'NO_ANSWER', problem, 'end the messages with the role "assistant"', last?.role);
-  }
-  checkAnswer(row, last.content, 'tool_calls' in last);
+  const answer = lastAnswer(row).content;
   const promptText = render(row, tokenizer, row.messages.slice(0, -1), true);
   const text = render(row, tokenizer, row.messages);
   if (text.startsWith(promptText)) {
-    return { promptText, completionText: text.slice(promptText.length), answer: last.content };
+    return { promptText, completionText: text.slice(promptText.length), answer };
   }
   const problem = 'the chat template changes the prompt when the answer is added';
   const mend = 'use a model whose template keeps earlier turns, or give prompt and completion as texts';
   throw rowError(row, 'TEMPLATE_NOT_PREFIX', problem, mend);
 }
 
-/** The assistant's turns, each with its end-of-turn token. */
-function tokenizeTurns(row: MessagesRow, tokenizer: TextTokenizer): TokenSpan {
+function lastAnswer(row: MessagesRow): ChatMessage {
+  const last = row.messages.at(-1);
+  if (last?.role === 'assistant') return last;
+  const problem = `the last message is the ${last?.role ?? '?'}'s, so there is no answer to learn`;
+  throw rowError(row, 'NO_ANSWER', problem, 'end the messages with the role "assistant"', last?.role);
+}
+
+function checkTurns(row: MessagesRow): void {
   const answers = row.messages.filter(({ role }) => role === 'assistant');
   if (answers.length === 0) {
     const problem = 'no message is the assistant’s, so there is no answer to learn';
@@ -79,7 +91,6 @@ function tokenizeTurns(row: MessagesRow, tokenizer: TextTokenizer): TokenSpan {
   }
   if (answers.every(({ content }) => content.trim() === ''))
     checkAnswer(row, '', 'tool_calls' in (answers[0] ?? {}));
-  return answeredTurns(row, tokenizer);
 }
 
 /** The learnt tokens of a completion by itself, as it would follow a prompt that ends on a border between tokens. */
@@ -92,8 +103,7 @@ export function tokenizeAnswer(
 }
 
 /** Prompt and completion as they stand; the end-of-text token closes the completion. */
-function tokenizeCompletion(row: CompletionRow, tokenizer: TextTokenizer, lossOn: LossOn): TokenSpan {
-  if (lossOn !== 'all') checkAnswer(row, row.completion, false);
+function tokenizeCompletion(row: CompletionRow, tokenizer: TextTokenizer): TokenSpan {
   const span = joinCompletion(
     tokenizer.encode(row.prompt + row.completion),
     tokenizer.encode(row.prompt),

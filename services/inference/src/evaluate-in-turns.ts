@@ -10,7 +10,7 @@ export interface RowTable {
 }
 
 /** Tokens of rows that are held as numbers at once: some 16 MB. */
-const tokensAtOnce = 2 ** 20;
+export const tokensAtOnce = 2 ** 20;
 
 export async function evaluateInTurns(
   source: WeightSource,
@@ -20,7 +20,7 @@ export async function evaluateInTurns(
   maxTokens = tokensAtOnce,
 ): Promise<Evaluation> {
   const parts: Evaluation[] = [];
-  const all = turns(rows, maxTokens);
+  const all = turns(rows.lengths.length, (row) => rows.lengths[row] as number, maxTokens);
   for (const [begin, end] of all) {
     // Rows without a label have no loss; where no row has one, the refusal is that of the whole.
     if (all.length > 1 && !hasLabels(rows, begin, end)) continue;
@@ -31,13 +31,18 @@ export async function evaluateInTurns(
     : combine(parts, rows.lengths.length);
 }
 
-function turns({ lengths }: RowTable, maxTokens: number): [number, number][] {
+/** Stretches `[begin, end)` of rows that have so many tokens together, or one row each. */
+export function turns(
+  count: number,
+  tokensOf: (row: number) => number,
+  maxTokens: number,
+): [number, number][] {
   const found: [number, number][] = [];
   let begin = 0;
   let tokens = 0;
-  for (let row = 0; row < lengths.length; row++) {
-    tokens += lengths[row] as number;
-    if (tokens <= maxTokens && row + 1 < lengths.length) continue;
+  for (let row = 0; row < count; row++) {
+    tokens += tokensOf(row);
+    if (tokens <= maxTokens && row + 1 < count) continue;
     found.push([begin, row + 1]);
     [begin, tokens] = [row + 1, 0];
   }

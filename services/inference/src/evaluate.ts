@@ -1,9 +1,7 @@
 /** An evaluation on a data set as an operation. */
-import { choiceRows, requireAnswer, type Choice } from '@emloc/datasets';
-import { evaluateChoices, packedTokens, predictPeak, type ChoiceRow, type SweepOptions } from '@emloc/emloc';
+import { packedTokens, predictPeak, type SweepOptions } from '@emloc/emloc';
 import { halfPrecision } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import type { ModelDirectory } from '@emloc/models';
 import type { WorkerContext } from '@emloc/operations';
 import {
   digestOf,
@@ -14,6 +12,7 @@ import {
   type LoadedRows,
   type OperationResult,
 } from '@emloc/service-kit/worker';
+import { ChoiceCollector, chooseInTurns, widestRow } from './choose-in-turns.ts';
 import { evaluateInTurns } from './evaluate-in-turns.ts';
 import type { EvaluationRequest } from './requests.ts';
 import { checkWeights, withWeights, type CheckedWeights } from './weights.ts';
@@ -25,11 +24,13 @@ export async function evaluateWeights(
   const store = openStore();
   const checked = checkWeights(request);
   const { model, directory } = checked;
-  const data = await loadRows(request.dataset, model, {
-    labels: 'some',
-    keepRaw: request.choices.length > 0,
+  const collector = request.choices.length === 0 ? undefined : new ChoiceCollector(request.choices, model);
+  const loading = loadRows(request.dataset, model, { labels: 'some', see: collector?.see });
+  const data = await loading.catch((error: unknown) => {
+    collector?.abandon();
+    throw error;
   });
-  const choices = choicesOf(request, data, model);
+  const choices = collector?.finish();
   const { dataset, precision, weightLoading, exactMatch } = request;
   return performStage(context, {
     kind: 'evaluation',
@@ -43,22 +44,24 @@ export async function evaluateWeights(
       precision,
       weightLoading,
     },
-    predicted: predict(checked, request, data, choices),
+    predicted: predict(checked, request, data, choices === undefined ? 0 : widestRow(choices)),
     budgetBytes: request.memoryBudgetBytes,
     mend: () => 'stream the weights (weight_loading), or use shorter rows',
     work: () =>
       withWeights(checked, request, async (source, adapter) => {
         const { signal } = context;
-        const scoresSuffice = !exactMatch && choicesHoldLabels(choices, data);
+        const scoresSuffice = !exactMatch && collector?.holdsLabels === true;
         const rows = scoresSuffice ? 0 : data.length;
-        const progress = new ProgressReporter(context, 'evaluate', rows + choices.length);
+        const progress = new ProgressReporter(context, 'evaluate', rows + (choices?.length ?? 0));
         const reporting = (before: number): SweepOptions => ({
           signal,
           onProgress: ({ done }) => progress.report(before + done),
         });
         const evaluation = rows === 0 ? undefined : await evaluateInTurns(source, adapter, data, reporting);
         const chosen =
-          choices.length === 0 ? undefined : await evaluateChoices(source, adapter, choices, reporting(rows));
+          choices === undefined
+            ? undefined
+            : await chooseInTurns(source, adapter, choices, (before) => reporting(rows + before));
         const exact = exactMatch ? evaluation?.exactMatch : undefined;
         const loss = finite(evaluation?.loss ?? chosen?.loss ?? NaN);
         return {
@@ -85,41 +88,13 @@ function finite(loss: number): number {
   });
 }
 
-/** Are the labelled tokens of every row those of its right answer? Then the scores of the choices hold the loss, too. */
-function choicesHoldLabels(choices: readonly ChoiceRow[], data: LoadedRows): boolean {
-  if (choices.length === 0) return false;
-  return choices.every(({ choices: ids, answer }, i) => {
-    const answerIds = ids[answer] ?? [];
-    const labelled = (data.at(i).labels ?? []).filter((label) => label !== -100);
-    return labelled.length === answerIds.length && labelled.every((id, t) => id === answerIds[t]);
-  });
-}
-
-/** Each row's prompt with every answer after it; a row whose own answer is not among them is refused. */
-function choicesOf(request: EvaluationRequest, data: LoadedRows, model: ModelDirectory): ChoiceRow[] {
-  if (request.choices.length === 0) return [];
-  const { vocabSize, maxPositionEmbeddings: contextLength } = model.config;
-  const rows = choiceRows(data.raw, request.choices as readonly Choice[], data.tokenizer, {
-    vocabSize,
-    contextLength,
-  });
-  return rows.map((row, i) => {
-    requireAnswer(data.table.at(i), row);
-    const { promptIds, candidates, answer } = row;
-    return { promptIds: Array.from(promptIds), choices: candidates.map((ids) => Array.from(ids)), answer };
-  });
-}
-
 function predict(
   { model, directory }: CheckedWeights,
   { weightLoading }: EvaluationRequest,
   data: LoadedRows,
-  choices: readonly ChoiceRow[],
+  widestChoices: number,
 ): ReturnType<typeof predictPeak> {
-  const widest = choices.map(
-    (row) => row.promptIds.length + row.choices.reduce((n, ids) => n + ids.length, 0),
-  );
-  const longest = Math.max(data.longest, ...widest);
+  const longest = Math.max(data.longest, widestChoices);
   const lora = directory?.settings;
   return predictPeak(weightLoading === 'resident' ? 'inference' : 'selection', {
     model,

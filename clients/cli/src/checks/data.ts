@@ -1,25 +1,26 @@
 /**
- * Data files, looked at before TensorFlow or a mesh is started: every row parsed, and with a model at hand turned into
- * tokens and held against its limits. Of a large file only the beginning becomes tokens here; the service that reads it
- * looks at the rest before it does any work.
+ * Data files, looked at before TensorFlow or a mesh is started: the shape of every row, whether there is something to
+ * learn, and with a model at hand whether it takes the row. Of a large file the beginning becomes tokens here, and after
+ * it the rows that may be too long; the service that reads it makes all of them tokens before it does any work.
  */
 import { stat } from 'node:fs/promises';
 import {
-  LabelCheck,
+  datasetTokens,
   openDataset,
   scanDataset,
-  tokensOf,
   type Dataset,
   type LabelNeed,
   type Row,
 } from '@emloc/datasets';
 import { loadTokenizer, type ModelDirectory, type Tokenizer } from '@emloc/models';
+import type { CommandContext } from '../context.ts';
+import { showRows } from '../inspect/show-rows.ts';
 import { columnsOf, readChatTemplate, toDatasetSpec, type TypedData } from '../options/data.ts';
 import type { Files } from '../session/session.ts';
 import type { DatasetSpec } from '../wire/artifact.ts';
 import { underOption } from './under-option.ts';
 
-/** Some 20 seconds of tokenizing on one core. */
+/** Some 30 seconds of tokenizing on one core. */
 const wholeUpToBytes = 32 * 1024 * 1024;
 const beginningRows = 10_000;
 
@@ -39,6 +40,7 @@ export type LookAtRow = (
 
 /** `labels`: whether every row, or some, must have something to learn. */
 export async function checkData(
+  context: Pick<CommandContext, 'output' | 'signal'>,
   option: string,
   file: string,
   model: ModelDirectory | undefined,
@@ -49,10 +51,7 @@ export async function checkData(
   const chatTemplate = await readChatTemplate(typed);
   const { format, rows } = await underOption({ option, value: file }, async () => {
     const dataset = await openDataset(file, { format: typed.dataFormat, columns: columnsOf(typed) });
-    const count =
-      model === undefined
-        ? await parseAll(dataset, labels)
-        : await tokenizeAll(dataset, model, typed, chatTemplate, labels, look);
+    const count = await lookThrough(context, dataset, model, { ...typed, chatTemplate }, labels, look);
     return { format: dataset.format, rows: count };
   });
   return {
@@ -63,53 +62,52 @@ export async function checkData(
 
 /** The same where the option may be left out. */
 export const checkOptionalData = async (
+  context: Pick<CommandContext, 'output' | 'signal'>,
   option: string,
   file: string | undefined,
   model: ModelDirectory | undefined,
   typed: TypedData,
   labels?: LabelNeed,
 ): Promise<CheckedData | undefined> =>
-  file === undefined ? undefined : checkData(option, file, model, typed, labels);
+  file === undefined ? undefined : checkData(context, option, file, model, typed, labels);
 
-/** Of rows that are tokens already, the labels, too; texts need the tokenizer of a model that only the mesh sees. */
-async function parseAll(dataset: Dataset, labels: LabelNeed | undefined): Promise<number | undefined> {
-  if (dataset.format === 'text') return undefined;
-  const check = new LabelCheck(labels);
-  let rows = 0;
-  let texts = 0;
-  for await (const { row } of dataset.rows()) {
-    rows++;
-    if (row.kind === 'tokens') check.see(tokensOf(row, undefined, {}));
-    else texts++;
-  }
-  if (texts === 0) check.end(dataset.file);
-  return rows;
-}
-
-async function tokenizeAll(
+/** Rows of the file; unknown where they are made of tokens, and there is no tokenizer. */
+async function lookThrough(
+  context: Pick<CommandContext, 'output' | 'signal'>,
   dataset: Dataset,
-  model: ModelDirectory,
-  { maxSeqLength, lossOn }: TypedData,
-  chatTemplate: string | undefined,
+  model: ModelDirectory | undefined,
+  { lossOn, maxSeqLength, chatTemplate }: TypedData,
   labels: LabelNeed | undefined,
   look: LookAtRow | undefined,
 ): Promise<number | undefined> {
+  const isText = dataset.format === 'text';
+  if (isText && model === undefined) return undefined;
   let tokenizer: Tokenizer | undefined;
-  const isLarge = (await stat(dataset.file)).size > wholeUpToBytes;
-  const options = {
-    maxLength: maxSeqLength,
-    truncate: maxSeqLength !== undefined,
-    lossOn,
-    labels,
-    vocabSize: model.config.vocabSize,
-    contextLength: model.config.maxPositionEmbeddings,
-    tokenizer: () => (tokenizer ??= loadTokenizer(model.dir, { chatTemplate })),
-  };
-  const maxRows = isLarge ? beginningRows : Infinity;
-  const { vocabSize, contextLength } = options;
+  // Texts need the tokenizer of a model that only the mesh sees; nothing bounds them here.
+  const options =
+    model === undefined
+      ? { lossOn, labels, tokenizer: () => undefined }
+      : datasetTokens(
+          { maxSeqLength, lossOn, labels },
+          model.config,
+          () => (tokenizer = loadTokenizer(model.dir, { chatTemplate })),
+        );
   const see = (_: unknown, parsed?: { readonly row: Row }): void => {
-    if (parsed !== undefined) look?.(parsed.row, tokenizer, { vocabSize, contextLength });
+    if (parsed !== undefined && model !== undefined) look?.(parsed.row, tokenizer, limitsOf(model));
   };
-  const rows = await scanDataset(dataset, options, see, { maxRows });
-  return isLarge ? parseAll(dataset, labels) : rows;
+  const isLarge = (await stat(dataset.file)).size > wholeUpToBytes;
+  const tokenizeFirst = model === undefined ? 0 : isLarge ? beginningRows : Infinity;
+  const rows = await scanDataset(dataset, options, see, {
+    tokenizeFirst,
+    // What packed text has wrong, its beginning shows: its rows are all of one length, and all of it is learnt.
+    maxRows: isLarge && isText ? beginningRows : Infinity,
+    onRow: showRows(context, dataset.file),
+  });
+  context.output.endProgress();
+  return isLarge && isText ? undefined : rows;
 }
+
+const limitsOf = ({ config }: ModelDirectory): Parameters<LookAtRow>[2] => ({
+  vocabSize: config.vocabSize,
+  contextLength: config.maxPositionEmbeddings,
+});

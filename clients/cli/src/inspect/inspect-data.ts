@@ -16,6 +16,7 @@ import type { CommandContext } from '../context.ts';
 import { fromHub } from '../models/from-hub.ts';
 import { columnsOf, readChatTemplate } from '../options/data.ts';
 import { UsageError } from '../usage-error.ts';
+import { showRows } from './show-rows.ts';
 import { inspectionLines, inspectionObject } from './show-inspection.ts';
 
 export interface Inspection {
@@ -41,6 +42,8 @@ export interface Inspection {
   row: ShownRow | undefined;
 }
 
+type OnRow = (rows: number) => void;
+
 export interface ShownRow {
   readonly place: string;
   /** Runs of tokens that are learnt or not, as text; as ids where there is no tokenizer. */
@@ -60,9 +63,10 @@ export async function inspectData(
   const inspection = await underOption({ option: '<file>', value: file }, async () => {
     const dataset = await openDataset(file, { format: options.dataFormat, columns: columnsOf(options) });
     const found = emptyInspection(dataset, model, options);
+    const onRow = showRows(context, file);
     await (model === undefined
-      ? parse(dataset, found)
-      : tokenize(dataset, found, model, options, chatTemplate));
+      ? parse(dataset, found, onRow)
+      : tokenize(dataset, found, model, options, chatTemplate, onRow));
     return found;
   });
   if (model !== undefined && inspection.row === undefined && options.row > 1) {
@@ -104,7 +108,7 @@ function emptyInspection(
   };
 }
 
-async function parse(dataset: Dataset, found: Inspection): Promise<void> {
+async function parse(dataset: Dataset, found: Inspection, onRow: OnRow): Promise<void> {
   if (dataset.format === 'text') {
     throw new UsageError('MISSING_OPTION', 'rows of plain text are made of tokens', {
       field: '--model',
@@ -114,6 +118,7 @@ async function parse(dataset: Dataset, found: Inspection): Promise<void> {
   for await (const parsed of dataset.rows()) {
     found.rows++;
     note(found, parsed);
+    onRow(found.rows);
   }
 }
 
@@ -128,6 +133,7 @@ async function tokenize(
   model: ModelDirectory,
   { lossOn, maxSeqLength, row }: InspectOptions,
   chatTemplate: string | undefined,
+  onRow: OnRow,
 ): Promise<void> {
   let tokenizer: Tokenizer | undefined;
   const load = (): Tokenizer | undefined => (tokenizer ??= loadTokenizer(model.dir, { chatTemplate }));
@@ -140,6 +146,7 @@ async function tokenize(
     if (found.rows === row) found.row = shown(tokens, load());
   };
   await scanDataset(dataset, { lossOn, labels: 'every', vocabSize, ...limits, tokenizer: load }, see, {
+    onRow,
     tolerate: (error) => {
       found.rows++;
       const known = found.problems.get(error.reason);

@@ -12,7 +12,6 @@ import { fromHub } from '../models/from-hub.ts';
 import { newId } from '../operations/run-operation.ts';
 import { forgetRun, rememberRun } from '../operations/remembered-runs.ts';
 import { toTrainingOptions } from '../options/training-request.ts';
-import type { Output } from '../output/output.ts';
 import { prepareRuntime } from '../session/prepare-runtime.ts';
 import { withSession, type Files } from '../session/session.ts';
 import { toCompressionOptions } from '../stages/compress.ts';
@@ -36,7 +35,7 @@ export async function finetune(
       : checkOutput(typed.log, { kind: 'file', overwrite, option: '--log' });
   checkId(typed.id);
   const options = await fromHub(context, typed);
-  const spec = await checkedSpec(output, options, isTyped);
+  const spec = await checkedSpec(context, options, isTyped);
   if (options.server === undefined) await prepareRuntime(output);
   const id = options.id ?? newId('finetune');
   await withSession(context, options, async (session) => {
@@ -52,7 +51,7 @@ export async function finetune(
 
 /** Everything that was typed, looked at; the spec is made when the mesh is there to take its files. */
 async function checkedSpec(
-  output: Output,
+  context: CommandContext,
   options: FinetuneOptions,
   isTyped: (option: string) => boolean,
 ): Promise<(files: Files) => Promise<FineTuneJobSpec>> {
@@ -69,9 +68,9 @@ async function checkedSpec(
   checkEvaluation(options, false);
   const model = await checkModel('--model', options.model, options.server);
   const ratios = allExact ? { ratio: 1 } : await checkRatios(options, model, 0.5);
-  const lora = await checkLora(output, options, model, isTyped);
-  const data = await checkData('--data', options.data, model, options, 'every');
-  const heldOut = await checkOptionalData('--eval-data', evalData, model, options, 'some');
+  const lora = await checkLora(context.output, options, model, isTyped);
+  const data = await checkData(context, '--data', options.data, model, options, 'every');
+  const heldOut = await checkOptionalData(context, '--eval-data', evalData, model, options, 'some');
   if (heldOut === undefined && data.rows !== undefined) checkHoldsOut(options.data, data.rows);
   return async (files) => ({
     model: files.model(options.model),

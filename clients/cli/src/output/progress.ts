@@ -109,12 +109,12 @@ export function progressText(update: ProgressUpdate, withBar: boolean): string {
   const parts = [update.stage.padEnd(withBar ? 11 : 0)];
   const { done, total } = update;
   const count = (value: number): string => (update.unit === 'bytes' ? formatBytes(value) : String(value));
+  const unit = update.unit === undefined || update.unit === 'bytes' ? '' : ` ${update.unit}`;
   if (done !== undefined && total !== undefined && total > 0) {
     if (withBar) parts.push(bar(done / total));
-    const unit = update.unit === undefined || update.unit === 'bytes' ? '' : ` ${update.unit}`;
     parts.push(`${count(done)}/${count(total)}${unit}`);
   } else if (done !== undefined) {
-    parts.push(count(done));
+    parts.push(`${count(done)}${unit}`);
   }
   if (update.loss !== undefined) parts.push(`loss ${formatNumber(update.loss)}`);
   if (update.tokensPerSecond !== undefined) parts.push(`${Math.round(update.tokensPerSecond)} tokens/s`);

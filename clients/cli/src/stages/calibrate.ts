@@ -14,7 +14,7 @@ export async function calibrate(context: CommandContext, typed: CalibrateOptions
   const place = checkOutput(typed.output, { kind: 'file', overwrite: typed.overwrite });
   const options = await fromHub(context, typed);
   const model = await checkModel('--model', options.model, options.server);
-  const data = await checkData('--data', options.data, model, options);
+  const data = await checkData(context, '--data', options.data, model, options);
   await runStage(context, {
     service: 'calibration',
     kind: 'calibrate',

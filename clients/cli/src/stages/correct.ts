@@ -33,7 +33,7 @@ export async function correct(context: CommandContext, typed: CorrectOptions): P
   const emulator = await checkModel('--emulator', options.emulator, options.server);
   checkUncorrected(options.adapter, await checkAdapter('--adapter', options.adapter, model, context.output));
   await checkSameOriginal(options, model, emulator);
-  const heldOut = await checkOptionalData('--eval-data', options.evalData, model, options, 'some');
+  const heldOut = await checkOptionalData(context, '--eval-data', options.evalData, model, options, 'some');
   await runStage(context, {
     service: 'correction',
     kind: 'correct',

@@ -1,5 +1,5 @@
 /** Evaluation as a command: checks, the operation, the figures. */
-import { choiceRows, requireAnswer, type Choice } from '@emloc/datasets';
+import { choicesFor, requireAnswer, type Choice, type ChooseFor } from '@emloc/datasets';
 import { checkData, type LookAtRow } from '../checks/data.ts';
 import { checkAdapter, checkChoices } from '../checks/inputs.ts';
 import { checkWeights } from '../checks/weights.ts';
@@ -22,7 +22,7 @@ export async function evaluate(context: CommandContext, typed: EvaluateOptions):
   if (adapter !== undefined) await checkAdapter('--adapter', adapter, weights.directory, context.output);
   const choices = options.choices === undefined ? [] : await checkChoices(options.choices);
   const look = choices.length === 0 ? undefined : fits(choices, options.limit);
-  const data = await checkData('--data', options.data, weights.directory, options, 'some', look);
+  const data = await checkData(context, '--data', options.data, weights.directory, options, 'some', look);
   await runStage(context, {
     service: 'inference',
     kind: 'evaluate',
@@ -52,9 +52,11 @@ const rowsLookedAt = 1000;
 /** Each row's own answer must be among the choices. */
 function fits(choices: readonly Choice[], limit = rowsLookedAt): LookAtRow {
   let left = Math.min(limit, rowsLookedAt);
+  let choose: ChooseFor | undefined;
   return (row, tokenizer, limits) => {
     if (left-- <= 0) return;
-    for (const chosen of choiceRows([row], choices, tokenizer, limits)) requireAnswer(row, chosen);
+    choose ??= choicesFor(choices, limits);
+    requireAnswer(row, choose(row, tokenizer));
   };
 }
 

@@ -106,8 +106,15 @@ async function checkedRequest(
   const { evalData, adapterInit } = options;
   checkEvaluation(options, true);
   const weights = await checkWeights(options);
-  const data = await checkData('--data', options.data, weights.directory, options, 'every');
-  const heldOut = await checkOptionalData('--eval-data', evalData, weights.directory, options, 'some');
+  const data = await checkData(context, '--data', options.data, weights.directory, options, 'every');
+  const heldOut = await checkOptionalData(
+    context,
+    '--eval-data',
+    evalData,
+    weights.directory,
+    options,
+    'some',
+  );
   const lora = await checkLora(context.output, options, weights.directory, isTyped);
   return async (operationId, files) => ({
     operationId,

@@ -3,6 +3,7 @@
  * read from there by number, so that a data set may be larger than memory.
  */
 import {
+  datasetTokens,
   openDataset,
   sampleRows,
   splitHeldOut,
@@ -19,14 +20,9 @@ import type { DatasetRequest } from '../requests/stage-fields.ts';
 /** Rows by number; an array of rows will do as well. */
 export class LoadedRows implements Disposable {
   readonly table: TokenRows;
-  /** As they stand in the file, where that was asked for. */
-  readonly raw: readonly Row[];
-  readonly tokenizer: Tokenizer | undefined;
 
-  constructor(table: TokenRows, raw: readonly Row[], tokenizer: Tokenizer | undefined) {
+  constructor(table: TokenRows) {
     this.table = table;
-    this.raw = raw;
-    this.tokenizer = tokenizer;
   }
 
   get length(): number {
@@ -72,38 +68,32 @@ export interface LoadOptions {
   readonly sample?: { readonly count: number; readonly seed: number };
   /** Whether every row, or some, must carry a loss. Default: none needs to. */
   readonly labels?: LabelNeed;
-  /** Keep the rows as they stand in the file, too: in memory. */
-  readonly keepRaw?: boolean;
+  /** Handed every row that is taken, as it stands in the file, too, where it is not packed of plain text. */
+  readonly see?: SeeLoadedRow;
 }
+
+export type SeeLoadedRow = (tokens: TokenizedRow, row: Row | undefined, tokenizer?: Tokenizer) => void;
 
 /** The caller's to dispose; a process that ends leaves nothing behind either way. */
 export async function loadRows(
   dataset: DatasetRequest,
   model: ModelDirectory,
-  { sample, labels, keepRaw = false }: LoadOptions = {},
+  { sample, labels, see }: LoadOptions = {},
 ): Promise<LoadedRows> {
   const { path, format, columns, maxSeqLength, lossOn, chatTemplate, split, maxRows } = dataset;
-  const { vocabSize, maxPositionEmbeddings } = model.config;
   let tokenizer: Tokenizer | undefined;
-  const raw: Row[] = [];
   const choosing = split !== undefined || sample !== undefined;
   const table = await tokenizeDataset(
     await openDataset(path, { format, columns }),
-    {
-      maxLength: maxSeqLength,
-      truncate: maxSeqLength !== undefined,
-      lossOn,
-      labels,
-      vocabSize,
-      contextLength: maxPositionEmbeddings,
-      tokenizer: () => (tokenizer ??= loadTokenizer(model.dir, { chatTemplate })),
-    },
+    datasetTokens(
+      { maxSeqLength, lossOn, labels },
+      model.config,
+      () => (tokenizer = loadTokenizer(model.dir, { chatTemplate })),
+    ),
     choosing ? { choose: (count) => draw(choose(count, dataset), sample) } : { maxRows },
-    (_, row) => {
-      if (keepRaw && row !== undefined) raw.push(row);
-    },
+    (tokens, row) => see?.(tokens, row, tokenizer),
   );
-  return new LoadedRows(table, raw, tokenizer);
+  return new LoadedRows(table);
 }
 
 export const toTokenRow = ({ inputIds, labels }: TokenizedRow): TokenRow => ({

@@ -44,8 +44,11 @@ interface Begun {
   readonly continues: readonly string[];
 }
 
-/** All rows are read and made tokens. */
-const planDeadlineMs = 10 * 60_000;
+/**
+ * All rows are read and made tokens: minutes for a gigabyte, and nothing bounds a file. A service that is gone is told by
+ * the connection, a pause or cancel ends the call; this only ends what hangs.
+ */
+const planDeadlineMs = 24 * 60 * 60_000;
 /** Between two looks at an operation whose watch ended before it did. */
 const lookAgainMs = 200;
 
