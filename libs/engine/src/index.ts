@@ -21,7 +21,7 @@ export {
   type TensorData,
   type TypedArray,
 } from './create.ts';
-export { MappedFile, type MappedTensorInfo } from './mapped-file.ts';
+export { MAPPED_ALIGNMENT, MappedFile, type MappedTensorInfo } from './mapped-file.ts';
 export { readMemory, resetPeak, settleMemory, trimMemory, type MemoryReading } from './memory.ts';
 export { fromTfjs, tf, toTfjs } from './tfjs/index.ts';
 export { doctor, type EngineReport, type Problem } from './doctor.ts';

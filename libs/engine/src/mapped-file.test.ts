@@ -69,6 +69,17 @@ test('tensors at offsets that are not aligned are right too', () => {
   }
 });
 
+test('a tensor at an offset that is not aligned is in memory once: its own copy, not the pages it was read from', () => {
+  using file = new MappedFile(big);
+  file.forget();
+  const before = readMemory();
+  const side = { shape: [rows - 1, columns], begin: 8, end: 8 + (rows - 1) * columns * 2 } as const;
+  using w = file.tensor({ dtype: 'bf16', ...side });
+  const grown = (readMemory().rssBytes - before.rssBytes) / megabytes;
+  expect(grown).toBeLessThan((1.25 * w.byteLength) / megabytes);
+  expect(tidy(() => toArray(linear(ones([1, columns]), w)))[rows - 2]).toBe(columns);
+});
+
 test('a file that is closed stays mapped until its last tensor ends', () => {
   const before = liveTensors().count;
   const file = new MappedFile(small);

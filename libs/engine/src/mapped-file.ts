@@ -2,8 +2,9 @@
  * A file's bytes as tensors, without a copy: the weights are page cache that the system may drop and read again, and
  * do not count as private memory.
  *
- * TensorFlow takes memory as it is where it is aligned to 64 bytes, and copies it where it is not (files of Hugging
- * Face's own writer align to 8 bytes only). On a GPU the elements are copied to it.
+ * TensorFlow takes memory as it is where it is aligned to 64 bytes. Where it is not (files of Hugging Face's own writer
+ * align to 8 bytes only), the tensor is read into memory of its own, which is private; TensorFlow would copy it from the
+ * mapping, whose pages would then be in memory as well. On a GPU the elements are copied to it.
  *
  * A file that shrinks while it is mapped ends the process with SIGBUS when the missing part is touched. Its size is
  * checked when it is opened and before each tensor, which catches a file that shrank before.
@@ -12,9 +13,15 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { EmlocError } from '@emloc/errors';
 import { dtypeBytes, elementCount, type DType } from '@emloc/tensor-stream';
 import { TF_DTYPE } from './binding/dtypes.ts';
-import { borrowHandle } from './binding/handles.ts';
+import { borrowHandle, fillHandle } from './binding/handles.ts';
 import { harmlessFunction, libc, map, type Address } from './binding/libc.ts';
 import { Tensor } from './tensor.ts';
+
+/** What begins at a multiple of it in the file is used where it lies; anything else is copied. */
+export const MAPPED_ALIGNMENT = 64;
+
+/** Read at a time: a call of the system reads at most 2 GiB. */
+const READ_BYTES = 2 ** 30;
 
 export interface MappedTensorInfo {
   readonly dtype: DType;
@@ -67,6 +74,8 @@ export class MappedFile implements Disposable {
       );
     }
     this.#checkSize();
+    if (begin % MAPPED_ALIGNMENT !== 0)
+      return new Tensor(fillHandle(TF_DTYPE[dtype], shape, end - begin, (at) => this.#read(begin, end, at)));
     this.#openTensors++;
     try {
       const handle = borrowHandle(TF_DTYPE[dtype], shape, this.#at + begin, end - begin, harmlessFunction);
@@ -96,6 +105,23 @@ export class MappedFile implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #read(begin: number, end: number, to: Address): void {
+    for (let at = begin; at < end;) {
+      const read = libc.pread(this.#fd, to + (at - begin), Math.min(READ_BYTES, end - at), at);
+      if (read <= 0)
+        throw new EmlocError(
+          'DATA_LOSS',
+          'FILE_NOT_READABLE',
+          `bytes from ${at} on cannot be read: ${this.path}`,
+          {
+            value: this.path,
+            mend: 'check the disk that it lies on, or fetch the file again',
+          },
+        );
+      at += read;
+    }
   }
 
   #release(): void {

@@ -15,6 +15,7 @@ export {
   writeEmulatorInfo,
 } from './directory/emulator-info.ts';
 export { openWeights, type OpenWeightsOptions } from './weights/open-weights.ts';
+export { SCORES_BYTES } from './layers/attend.ts';
 export { linearBackward, linearForward, plainLinears } from './layers/linear.ts';
 export { makeBatchContext, type SequenceLayout } from './batch-context.ts';
 export { prepareBatch, type BatchOptions } from './batch.ts';

@@ -7,11 +7,10 @@ import { DEFAULT_SLICE_BYTES } from '@emloc/models';
 import { packedTokens } from '../pack-rows.ts';
 import { defaultStateBytes } from '../evaluation/sweep.ts';
 import { keptInputBytes, mergedTokens } from '../training/step-gradient.ts';
+import { contextBytes, insideBackward, insideForward } from './inside-layer.ts';
 import {
   decompositionBytes,
   headSliceTotal,
-  insideBackward,
-  insideForward,
   stageSizes,
   sumOf,
   type MemorySpec,
@@ -74,38 +73,40 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
   const state = sizes.rowBytes * spec.microBatchTokens;
   /** Rows that are packed for passes without gradient; one long row is a micro-batch of its own. */
   const packed = Math.max(packedTokens, spec.sequenceTokens);
-  /** A layer is there, or the output matrix, never both. */
-  const streamed = Math.max(sizes.layerBytes, sizes.headBytes);
   switch (stage) {
     case 'inference':
       return {
-        weights: sizes.originalBytes,
+        ...phases(sizes, sizes.originalBytes, { insideLayer: insideForward(spec, sizes), head }),
         convertedLayer: sizes.convertedLayerBytes,
         hiddenStates: 2 * state,
-        insideLayer: insideForward(spec, sizes),
-        head,
       };
     case 'generation': {
       const { resident = false, keepsConverted = false } = spec;
       const kept = resident && keepsConverted;
       return {
-        weights: resident ? sizes.originalBytes : streamed,
+        ...phases(sizes, resident ? sizes.originalBytes : undefined, {
+          insideLayer: insideForward(spec, sizes),
+          head,
+        }),
         convertedWeights: kept ? sizes.convertedModelBytes : sizes.convertedLayerBytes,
         adapters: 2 * (spec.adapterBytes ?? 0),
         keyValueCache: spec.keyValueCacheBytes ?? 0,
         hiddenStates: 2 * state,
-        insideLayer: insideForward(spec, sizes),
-        head,
       };
     }
-    case 'calibration':
+    case 'calibration': {
+      const tokens = spec.calibrationTokens ?? 0;
       return {
-        weights: sizes.layerBytes,
+        weights: sizes.layerBytes - sizes.copied.layer,
+        copiedWeights: sizes.copied.layer,
         convertedLayer: sizes.convertedLayerBytes,
-        hiddenStates: sizes.rowBytes * ((spec.calibrationTokens ?? 0) + packed),
+        hiddenStates: sizes.rowBytes * (tokens + packed),
+        contexts: contextBytes(spec, sizes, tokens),
         insideLayer: insideForward(spec, sizes, packed),
-        grams: sizes.gramBytes + sizes.largestGramBytes,
+        // Beside the sums so far a product and the new sum; and a block that a smaller tensor has split.
+        grams: sizes.gramBytes + 3 * sizes.largestGramBytes,
       };
+    }
     case 'compression':
       return { grams: sizes.gramBytes, decomposition: decompositionBytes(sizes) };
     case 'training':
@@ -116,19 +117,46 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
       return { adapters: 3 * sizes.loraBytes, decomposition: 10 * sizes.largestLinearNumbers };
     case 'selection': {
       const { candidates = 7 } = spec;
+      // Of the wave all labelled rows go through the head together.
+      const wave = Math.max(defaultStateBytes, candidates * sizes.rowBytes * packed);
+      const labelled = spec.labelledTokens ?? Math.floor(wave / sizes.rowBytes);
       return {
-        weights: streamed,
+        ...phases(sizes, undefined, {
+          insideLayer: insideForward(spec, sizes, packed),
+          head: headSliceTotal(spec, sizes, DEFAULT_SLICE_BYTES, false, labelled),
+        }),
         convertedLayer: sizes.convertedLayerBytes,
         adapters: candidates * sizes.loraBytes,
-        hiddenStates: 2 * Math.max(defaultStateBytes, candidates * sizes.rowBytes * packed),
-        insideLayer: insideForward(spec, sizes, packed),
-        head,
+        hiddenStates: 2 * wave,
       };
     }
     case 'merge':
       return { adapters: 2 * sizes.loraBytes, merged: 12 * sizes.largestLinearNumbers };
   }
 }
+
+/**
+ * Layers and the head, whichever need more, with the weights that are there then: all of them, or those in use.
+ * They are mapped, but for what is copied.
+ */
+function phases(
+  { layerBytes, headBytes, copied }: StageSizes,
+  all: number | undefined,
+  { insideLayer, head }: { readonly insideLayer: number; readonly head: number },
+): Record<string, number> {
+  const weights = (bytes: number, copiedWeights: number) => ({
+    weights: Math.max(0, all === undefined ? bytes - copiedWeights : all - copied.all),
+    copiedWeights: all === undefined ? copiedWeights : copied.all,
+  });
+  return higher(
+    { ...weights(layerBytes, copied.layer), insideLayer },
+    { ...weights(headBytes, copied.head), head },
+  );
+}
+
+/** Of two parts that are never high at the same time, the higher. */
+const higher = (one: Record<string, number>, other: Record<string, number>): Record<string, number> =>
+  sumOf(Object.values(one)) > sumOf(Object.values(other)) ? one : other;
 
 /** On the emulator's weights, or exact steps on the original's. */
 function training(spec: MemorySpec, sizes: StageSizes, exact: boolean): Record<string, number> {
@@ -140,19 +168,19 @@ function training(spec: MemorySpec, sizes: StageSizes, exact: boolean): Record<s
     : microBatches;
   const converted = exact ? sizes.convertedLayerBytes : sizes.convertedEmulatorLayerBytes;
   const all = exact ? sizes.originalBytes : sizes.emulatorBytes;
-  const common = {
-    weights: resident ? all : Math.max(sizes.layerBytes, sizes.headBytes),
-    // Parameters, two moments, gradients; the A and B that layers use are pieces of the parameters.
-    adapterAndOptimizer: 4 * sizes.loraBytes,
-  };
   const keptInputs = state * together * (layers + 2);
   const merged = Math.max(microBatchTokens, Math.min(mergedTokens, microBatches * microBatchTokens));
-  const insideLayer = converted + insideBackward(spec, sizes, merged);
-  const head = headSliceTotal(spec, sizes, DEFAULT_SLICE_BYTES, true);
-  const update = 6 * sizes.loraBytes;
-  // The inside of a layer, the head, and the optimizer's vectors are never high at the same time.
-  if (keptInputs + Math.max(insideLayer, head) < update) return { ...common, update };
-  return insideLayer > head ? { ...common, keptInputs, insideLayer } : { ...common, keptInputs, head };
+  const labelled = together * (spec.labelledTokens ?? microBatchTokens);
+  // An emulator's files are ours, and aligned.
+  const weights = exact ? sizes : { ...sizes, copied: { all: 0, layer: 0, head: 0 } };
+  const inside = phases(weights, resident ? all : undefined, {
+    insideLayer: converted + insideBackward(spec, sizes, merged),
+    head: headSliceTotal(spec, sizes, DEFAULT_SLICE_BYTES, true, labelled),
+  });
+  // Parameters, two moments, gradients; the A and B that layers use are pieces of the parameters.
+  const adapterAndOptimizer = 4 * sizes.loraBytes;
+  // None of them is high at the same time as the optimizer's vectors.
+  return { adapterAndOptimizer, ...higher({ ...inside, keptInputs }, { update: 6 * sizes.loraBytes }) };
 }
 
 /** The largest of `ratios` whose training fits in `budgetBytes`; `undefined` where none does. */

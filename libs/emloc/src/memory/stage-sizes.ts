@@ -1,6 +1,7 @@
-/** Sizes that memory predictions are made of, from shapes alone. Letters: D hidden, F inside the MLP, H heads. */
+/** Sizes that memory predictions are made of, from shapes alone (and where tensors lie in their files). */
 import { dtypeBytes } from '@emloc/tensor-stream';
 import type { ModelOf } from '@emloc/models';
+import { copiedBytes, type CopiedBytes, type PlannedModel } from './copied-bytes.ts';
 import { decoderLinears, type DecoderLinear } from '../decoder-linears.ts';
 import { loraLayout } from '../lora/lora-layout.ts';
 import { selectTargets, type TargetModules } from '../lora/target-modules.ts';
@@ -8,7 +9,7 @@ import { rankOf } from '../ratios/rank.ts';
 
 /** What a prediction depends on. Tokens are those of the rows that will really be used. */
 export interface MemorySpec {
-  readonly model: ModelOf;
+  readonly model: PlannedModel;
   /** Are bf16 weights converted to be multiplied (`halfPrecision() === 'cast'`)? */
   readonly convertsWeights: boolean;
   /** Of the largest micro-batch, all its rows together. */
@@ -55,6 +56,15 @@ export interface StageSizes {
   readonly largestLinearNumbers: number;
   /** F: of all linears the widest input, which is what the MLP's last one sees. */
   readonly innerWidth: number;
+  /** G: what the linears of one input give together, at most; gate and up, or queries, keys and values. */
+  readonly groupWidth: number;
+  /** What norms over each head keep: queries and keys, before and after; 0 where there are none. */
+  readonly headNormWidth: number;
+  /** Norms after a layer's halves. */
+  readonly postNorms: number;
+  readonly attentionKinds: number;
+  /** Weights that are not aligned in their files, and so are read into private memory. */
+  readonly copied: CopiedBytes;
   readonly gramBytes: number;
   readonly largestGramBytes: number;
   readonly loraBytes: number;
@@ -83,6 +93,10 @@ export function stageSizes({ model, convertsWeights, ratio = 1, lora }: MemorySp
     convertedModelBytes: converts ? 4 * (modelNumbers + config.vocabSize * config.hiddenSize) : 0,
     largestLinearNumbers: Math.max(...linears.map((linear) => factorNumbers(linear, 1))),
     innerWidth: Math.max(...linears.map(({ inFeatures }) => inFeatures)),
+    groupWidth: groupWidthOf(linears),
+    ...normsOf(model),
+    attentionKinds: model.architecture.attentionKinds(config).length,
+    copied: copiedBytes(model),
     gramBytes: sumOf([...grams.values()]),
     largestGramBytes: Math.max(...grams.values()),
     loraBytes: lora === undefined ? 0 : 4 * loraLayout(selectTargets(all, lora.targetModules), lora.r).size,
@@ -114,6 +128,28 @@ const atOnce = (linears: readonly DecoderLinear[]): DecoderLinear[] => [
 /** gate, up, down */
 const linearsOfExpert = 3;
 
+/** Widest sum of the outputs that linears of one input have; experts, who come one after the other, count singly. */
+function groupWidthOf(linears: readonly DecoderLinear[]): number {
+  const widths = new Map<string, number>();
+  for (const { inputGroup, outFeatures } of atOnce(linears))
+    widths.set(inputGroup, (widths.get(inputGroup) ?? 0) + outFeatures);
+  return Math.max(...widths.values());
+}
+
+/** From the names of a layer's tensors: most layers have one norm before each half, and none elsewhere. */
+function normsOf({ architecture, config }: ModelOf): Pick<StageSizes, 'headNormWidth' | 'postNorms'> {
+  const prefix = architecture.moduleName(0, '');
+  const names = architecture
+    .expectedTensors(config)
+    .map(({ name }) => name)
+    .filter((name) => name.startsWith(prefix));
+  const heads = names.some((name) => name.endsWith('q_norm.weight'));
+  return {
+    headNormWidth: heads ? 2 * (config.numHeads + config.numKeyValueHeads) * config.headDim : 0,
+    postNorms: Math.max(0, names.filter((name) => name.endsWith('layernorm.weight')).length - 2),
+  };
+}
+
 const numbersOf = (linears: readonly DecoderLinear[], ratio = 1): number =>
   linears.reduce((sum, linear) => sum + factorNumbers(linear, ratio), 0);
 
@@ -122,51 +158,34 @@ const factorNumbers = ({ inFeatures, outFeatures }: DecoderLinear, ratio: number
     ? inFeatures * outFeatures
     : rankOf(outFeatures, inFeatures, ratio) * (inFeatures + outFeatures);
 
-/** The inside of a layer for one micro-batch: gate, up and what becomes of them; queries, keys, values; scores. */
-export function insideForward(
-  spec: MemorySpec,
-  { innerWidth: F }: StageSizes,
-  tokens = spec.microBatchTokens,
-): number {
-  const { hiddenSize: D } = spec.model.config;
-  return 4 * tokens * (5 * F + 8 * D) + joinedExpertBytes(spec, tokens) + 3 * scoreBytes(spec, tokens);
-}
-
-export function insideBackward(
-  spec: MemorySpec,
-  { innerWidth: F }: StageSizes,
-  tokens = spec.microBatchTokens,
-): number {
-  const { hiddenSize: D } = spec.model.config;
-  return 4 * tokens * (9 * F + 14 * D) + joinedExpertBytes(spec, tokens) + 3 * scoreBytes(spec, tokens);
-}
-
-/** What the K experts of each token give: by expert, joined, by row, and weighted. */
-const joinedExpertBytes = ({ model }: MemorySpec, tokens: number): number =>
-  4 * 4 * tokens * (model.config.expertsPerToken ?? 0) * model.config.hiddenSize;
-
-const scoreBytes = ({ model, sequenceTokens }: MemorySpec, tokens: number): number =>
-  4 * model.config.numHeads * tokens * sequenceTokens;
-
-/** The end of the model: logits by slices, their gradient, and the converted part of the output matrix. */
+/**
+ * The end of the model for rows whose hidden states are looked at together: those of the labelled tokens, gathered and
+ * joined (and their gradients, in parts and joined); logits by slices, their gradient, and the converted part of the
+ * output matrix.
+ */
 export function headSliceTotal(
   spec: MemorySpec,
   sizes: StageSizes,
   sliceBytes: number,
   gradient: boolean,
+  rows = spec.labelledTokens ?? spec.microBatchTokens,
 ): number {
   const { vocabSize, dtype } = spec.model.config;
-  const rows = spec.labelledTokens ?? spec.microBatchTokens;
   const slice = Math.min(sliceBytes, rows * vocabSize * 4);
   const converted = dtype !== 'f32' && spec.convertsWeights ? Math.min(sliceBytes, 2 * sizes.headBytes) : 0;
-  return slice * (gradient ? 3 : 2) + converted;
+  const labelled = rows * sizes.rowBytes;
+  return slice * (gradient ? 3 : 2) + converted + labelled * (gradient ? 4 : 2);
 }
 
-/** Of the linear that needs most, in float64: the Gram and its factorisation, the weight's image, the eigenproblem. */
+/**
+ * Of the linear that needs most, in float64: the Gram whose eigenvalues must be clamped (itself, its eigenvectors and
+ * the solver's copy of them, the root, the clamped one); then that and its root, the weight's image, the eigenproblem.
+ */
 export const decompositionBytes = ({ linears }: StageSizes): number =>
   Math.max(
     ...linears.map(
-      ({ inFeatures: i, outFeatures: o }) => 8 * (3 * i * i + 3 * o * i + 4 * Math.min(o, i) ** 2),
+      ({ inFeatures: i, outFeatures: o }) =>
+        8 * Math.max(5 * i * i, 2 * i * i + 3 * o * i + 4 * Math.min(o, i) ** 2),
     ),
   );
 

@@ -11,12 +11,26 @@ export function writeDims(n: Native, shape: readonly number[]): void {
 }
 
 /** A handle that holds a copy of the bytes, on the device that computes. */
-export function createHandle(tfType: number, shape: readonly number[], bytes: ArrayBufferView): Address {
+export const createHandle = (tfType: number, shape: readonly number[], bytes: ArrayBufferView): Address =>
+  fillHandle(tfType, shape, bytes.byteLength, (at) => libc.copyIn(at, bytes, bytes.byteLength));
+
+/** A handle over memory of its own, which `fill` writes whole; where that throws, nothing is left. */
+export function fillHandle(
+  tfType: number,
+  shape: readonly number[],
+  bytes: number,
+  fill: (at: Address) => void,
+): Address {
   const n = native();
   writeDims(n, shape);
-  const tensor = n.lib.allocateTensor(tfType, n.cellsAt, shape.length, bytes.byteLength);
+  const tensor = n.lib.allocateTensor(tfType, n.cellsAt, shape.length, bytes);
   if (tensor === 0) throw outOfMemory(tfType, shape);
-  if (bytes.byteLength > 0) libc.copyIn(n.lib.tensorData(tensor), bytes, bytes.byteLength);
+  try {
+    if (bytes > 0) fill(n.lib.tensorData(tensor));
+  } catch (thrown) {
+    n.lib.deleteTensor(tensor);
+    throw thrown;
+  }
   return adoptTensor(tensor, tfType);
 }
 

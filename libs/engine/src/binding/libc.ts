@@ -53,6 +53,13 @@ export const libc = {
     bytes: number,
     advice: number,
   ) => number,
+  /** How many bytes were read; 0 at the end of the file, -1 where it failed. */
+  pread: define('pread', 'intptr_t', ['int', address, 'size_t', 'int64_t']) as (
+    fd: number,
+    to: Address,
+    bytes: number,
+    offset: number,
+  ) => number,
   dup: define('dup', 'int', ['int']) as (fd: number) => number,
   dup2: define('dup2', 'int', ['int', 'int']) as (from: number, to: number) => number,
   dlopen: define('dlopen', address, ['str', 'int']) as (path: string, flags: number) => Address,

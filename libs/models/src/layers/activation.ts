@@ -30,16 +30,23 @@ export const silu: Activation = {
 const ROOT = Math.sqrt(2 / Math.PI);
 const CUBIC = 0.044715;
 
+/** Each step ends what it needs no more: of a wide input, what lives at the same time is what counts. */
 export const geluTanh: Activation = {
   forward: (x) =>
     tidy(() => {
-      const inner = tanh(mul(x, add(mul(square(x), ROOT * CUBIC), ROOT)));
+      const inner = tidy(() => tanh(mul(x, quadratic(x, ROOT * CUBIC))));
       return { y: mul(mul(x, 0.5), add(inner, 1)), inner };
     }),
   slope: (x, { inner }) =>
     tidy(() => {
-      const argument = add(mul(square(x), 3 * ROOT * CUBIC), ROOT); // of the tanh, its derivative
-      const inside = mul(rawOp('TanhGrad', [inner, mul(x, argument)])[0]!, 0.5);
-      return add(inside, mul(add(inner, 1), 0.5));
+      // The argument of the tanh has the derivative √(2/π) (1 + 3 c x²).
+      const inside = tidy(() =>
+        mul(rawOp('TanhGrad', [inner, tidy(() => mul(x, quadratic(x, 3 * ROOT * CUBIC)))])[0]!, 0.5),
+      );
+      const half = tidy(() => mul(add(inner, 1), 0.5));
+      return add(inside, half);
     }),
 };
+
+/** √(2/π) + factor · x² */
+const quadratic = (x: Tensor, factor: number): Tensor => tidy(() => add(mul(square(x), factor), ROOT));

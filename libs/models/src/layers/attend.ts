@@ -23,8 +23,8 @@ import {
 import { dtypeBytes } from '@emloc/tensor-stream';
 import { causalMask } from './mask.ts';
 
-/** Of the scores that exist at once. 32 MiB hold 9 heads of 964 tokens in f32. */
-const SCORES_BYTES = 32 * 2 ** 20;
+/** Of the scores of a tile. 32 MiB hold 9 heads of 964 tokens in f32. */
+export const SCORES_BYTES = 32 * 2 ** 20;
 
 export interface QueriesKeysValues {
   readonly q: Tensor;
@@ -111,7 +111,7 @@ export const attendBackward = (
 const weights = (q: Tensor, k: Tensor, mask: Tensor): Tensor =>
   tidy(() => {
     const scores = matmul(q, k, { transposeB: true });
-    const masked = add(reshape(scores, [-1, ...mask.shape]), mask);
+    const masked = tidy(() => add(reshape(scores, [-1, ...mask.shape]), mask));
     scores.dispose();
     return reshape(softmax(masked), [q.shape[0]!, q.shape[1]!, k.shape[1]!]);
   });
