@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { ones, readMemory, resetPeak, settleMemory, startEngine, trimMemory } from './index.ts';
+import { matmul, ones, readMemory, resetPeak, settleMemory, startEngine, tidy, trimMemory } from './index.ts';
 
 beforeAll(async () => {
   await startEngine();
@@ -23,6 +23,20 @@ test('memory that ended tensors held is used again', () => {
   const before = readMemory();
   for (let i = 0; i < 10; i++) ones([bytes / 4]).dispose();
   expect(readMemory().rssAnonBytes - before.rssAnonBytes).toBeLessThan(bytes / 2);
+});
+
+test('small stacks of matrices of ever new shapes leave no memory behind', () => {
+  const product = (rows: number): void =>
+    tidy(() => void matmul(ones([4, rows, 64]), ones([4, rows + 8, 64]), { transposeB: true }));
+  const settled = (): number => {
+    settleMemory(performance.now(), 0);
+    return readMemory().rssAnonBytes;
+  };
+  product(16);
+  const before = settled();
+  const shapes = 60;
+  for (let i = 0; i < shapes; i++) product(24 + i);
+  expect((settled() - before) / shapes).toBeLessThan(100e3); // oneDNN keeps 300 kB of each
 });
 
 test('the peak counts anew after a reset, where the system allows it', () => {

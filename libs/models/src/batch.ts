@@ -40,14 +40,12 @@ export const prepareBatch = (
   { sharePrefix = false, padRows = false }: BatchOptions = {},
 ): Batch => {
   rows.forEach((row, i) => checkRow(config, row, i));
-  const common =
-    sharePrefix &&
-    areTurnedAlike(
-      { architecture, config },
-      rows.map(({ inputIds }) => inputIds.length),
-    )
-      ? sharedPrefix(rows.map(({ inputIds }) => inputIds))
-      : 0;
+  const common = sharePrefix
+    ? sharedPrefix(
+        { architecture, config },
+        rows.map(({ inputIds }) => inputIds),
+      )
+    : 0;
   const prefix = padRows ? common - (common % LENGTH_STEP) : common;
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   const own = lengths.map((length) => length - prefix);
@@ -156,8 +154,17 @@ export const batchOf = (
   };
 };
 
-/** How many tokens all sequences begin with, at least one of each left over; 0 where it is not worth sharing. */
-export const sharedPrefix = (sequences: readonly (readonly number[])[]): number => {
+/** How many tokens all sequences begin with, and can share, at least one of each left over; 0 where it is not worth it. */
+export const sharedPrefix = (of: ModelOf, sequences: readonly (readonly number[])[]): number =>
+  areTurnedAlike(
+    of,
+    sequences.map(({ length }) => length),
+  )
+    ? commonPrefix(sequences)
+    : 0;
+
+/** The same without a look at the model. */
+export const commonPrefix = (sequences: readonly (readonly number[])[]): number => {
   if (sequences.length < 2) return 0;
   const first = sequences[0]!;
   const most = Math.min(...sequences.map(({ length }) => length)) - 1;

@@ -21,7 +21,7 @@ import {
   toFloat64Array,
   type Tensor,
 } from '@emloc/engine';
-import { dtypeBytes } from '@emloc/tensor-stream';
+import { dtypeBytes, type DType } from '@emloc/tensor-stream';
 import type { HeadWeights, WeightSource } from './types.ts';
 
 /** Of the logits, and again of their gradient and of the converted part of the output matrix. */
@@ -64,14 +64,14 @@ export const headLoss = (
       const dh = tidy(() => {
         const rows = count === labels.length ? h : slice(h, [first, 0], [count, of.config.hiddenSize]);
         const normed = of.architecture.finalNorm(rows, weights, of.config); // [n, D]
-        const logits = logitsOfNormed(of, normed, weights.head, sliceBytes); // [n, V]
+        const logits = logitsOfNormed(of, normed, weights, sliceBytes); // [n, V]
         if (matches)
           toFloat64Array(argmax(logits)).forEach((id, i) => (matches[first + i] = +(id === part[i])));
         const { loss, dLogits } = softmaxCrossEntropy(logits, tensor(part, [count], 'i32'));
         logits.dispose();
         toFloat64Array(loss).forEach((x, i) => (logProbs[first + i] = -x));
         if (gradientScale === undefined) return undefined;
-        const dNormed = mul(backToNormed(of, dLogits, weights.head, sliceBytes), gradientScale);
+        const dNormed = mul(backToNormed(of, dLogits, weights, sliceBytes), gradientScale);
         return of.architecture.finalNormBackward(rows, dNormed, weights, of.config);
       });
       if (dh !== undefined) gradients.push(dh);
@@ -87,52 +87,62 @@ export const logitsOf = (
   weights: HeadWeights,
   sliceBytes: number = DEFAULT_SLICE_BYTES,
 ): Tensor =>
-  tidy(() => logitsOfNormed(of, of.architecture.finalNorm(h, weights, of.config), weights.head, sliceBytes));
+  tidy(() => logitsOfNormed(of, of.architecture.finalNorm(h, weights, of.config), weights, sliceBytes));
 
 /** Rows of hidden states by number. */
 export const gatherRows = (h: Tensor, rows: Int32Array): Tensor =>
   tidy(() => gather(h, tensor(rows, [rows.length], 'i32'), 0));
 
 /** [n, D] · [V, D]ᵀ → [n, V] */
-const logitsOfNormed = (of: HeadOf, normed: Tensor, head: Tensor, sliceBytes: number): Tensor =>
+const logitsOfNormed = (of: HeadOf, normed: Tensor, weights: HeadWeights, sliceBytes: number): Tensor =>
   tidy(() => {
-    const parts = headParts(of, head, sliceBytes).map(({ first, count }) =>
-      tidy(() => linear(normed, headPart(of, head, first, count))),
+    const parts = headParts(of, weights, sliceBytes).map((part) =>
+      withPart(of, weights, part, (rows) => linear(normed, rows)),
     );
     return parts.length === 1 ? parts[0]! : concat(parts, 1);
   });
 
 /** [n, V] · [V, D] → [n, D] */
-const backToNormed = (of: HeadOf, dLogits: Tensor, head: Tensor, sliceBytes: number): Tensor =>
+const backToNormed = (of: HeadOf, dLogits: Tensor, weights: HeadWeights, sliceBytes: number): Tensor =>
   tidy(() => {
     const vocabulary = of.config.vocabSize;
     const rows = dLogits.shape[0]!;
-    const parts = headParts(of, head, sliceBytes).map(({ first, count }) =>
-      tidy(() => {
+    const parts = headParts(of, weights, sliceBytes).map((part) =>
+      withPart(of, weights, part, (matrix) => {
+        const { first, count } = part;
         const columns = count === vocabulary ? dLogits : slice(dLogits, [0, first], [rows, count]);
-        return linearBackward(columns, headPart(of, head, first, count));
+        return linearBackward(columns, matrix);
       }),
     );
     return parts.length === 1 ? parts[0]! : addN(parts);
   });
 
-/** Can the output matrix be multiplied as it is stored? */
-const multipliesAsStored = (of: HeadOf, head: Tensor): boolean =>
-  head.dtype === of.activationDtype ||
-  (head.dtype === 'bf16' && of.computeDtype === 'bf16' && halfPrecision() === 'native');
+/** Can a matrix of this type be multiplied as it is stored? */
+const multipliesAsStored = (of: HeadOf, dtype: DType): boolean =>
+  dtype === of.activationDtype ||
+  (dtype === 'bf16' && of.computeDtype === 'bf16' && halfPrecision() === 'native');
 
-const headParts = (of: HeadOf, head: Tensor, sliceBytes: number): readonly Slice[] => {
+/** Parts of the vocabulary: some where the matrix is converted, or mapped part by part; else all of it. */
+const headParts = (of: HeadOf, weights: HeadWeights, sliceBytes: number): readonly Slice[] => {
   const { vocabSize, hiddenSize } = of.config;
-  if (multipliesAsStored(of, head)) return [{ first: 0, count: vocabSize }];
-  return slices(
-    vocabSize,
-    Math.max(1, Math.floor(sliceBytes / (hiddenSize * dtypeBytes[of.activationDtype]))),
-  );
+  const { dtype, streamed = false } = weights;
+  const asStored = multipliesAsStored(of, dtype);
+  if (asStored && !streamed) return [{ first: 0, count: vocabSize }];
+  const rowBytes = hiddenSize * dtypeBytes[asStored ? dtype : of.activationDtype];
+  return slices(vocabSize, Math.max(1, Math.floor(sliceBytes / rowBytes)));
 };
 
-const headPart = (of: HeadOf, head: Tensor, first: number, count: number): Tensor => {
-  if (multipliesAsStored(of, head)) return head;
-  return tidy(() => cast(slice(head, [first, 0], [count, of.config.hiddenSize]), of.activationDtype));
+/** What `use` makes of a part of the output matrix, converted where it must be. */
+const withPart = (
+  of: HeadOf,
+  weights: HeadWeights,
+  { first, count }: Slice,
+  use: (rows: Tensor) => Tensor,
+): Tensor => {
+  if (multipliesAsStored(of, weights.dtype) && !weights.streamed) return use(weights.head);
+  return weights.part(first, count, (rows) =>
+    tidy(() => use(multipliesAsStored(of, rows.dtype) ? rows : cast(rows, of.activationDtype))),
+  );
 };
 
 export interface Slice {

@@ -17,7 +17,7 @@ import {
 } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { makeBatchContext, type SequenceLayout } from './batch-context.ts';
-import { areTurnedAlike, batchOf, sharedPrefix } from './batch.ts';
+import { areTurnedAlike, batchOf, commonPrefix } from './batch.ts';
 import { groupsUpTo } from './groups.ts';
 import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
 import { forwardPass, type PassOptions } from './model-pass.ts';
@@ -135,7 +135,7 @@ interface TreePack {
 const treePack = (source: WeightSource, trees: readonly TokenTree[]): TreePack => {
   const lengths = trees.map(({ layout }) => layout.length);
   const prefix = areTurnedAlike(source, lengths)
-    ? sharedPrefix(trees.map(({ ids, prompt }) => ids.slice(0, prompt)))
+    ? commonPrefix(trees.map(({ ids, prompt }) => ids.slice(0, prompt)))
     : 0;
   const layouts = trees.map(({ layout: { tokens, positions, visible, length } }): SequenceLayout => ({
     length,

@@ -144,6 +144,12 @@ export interface EmbeddingWeights extends NamedTensors {
 export interface HeadWeights extends NamedTensors {
   /** V × D; the embedding where they are tied. */
   readonly head: Tensor;
+  /** Of its elements. */
+  readonly dtype: DType;
+  /** Better looked at in parts: each is mapped for the time of its use, and let go. */
+  readonly streamed?: boolean;
+  /** What `use` makes of `count` of its rows from `first` on. */
+  part<T>(first: number, count: number, use: (rows: Tensor) => T): T;
 }
 
 /** What weights are multiplied in. Activations are f32, or f64 where this is f64. */

@@ -8,19 +8,22 @@ import { add, cast, concat, matmul, mul, transpose } from '@emloc/engine';
 import type { LayerWeights, LinearWeights } from '@emloc/models';
 import type { LoraFactors } from './lora-adapter.ts';
 
-/** Undefined where weights are multiplied in another type than the adapter's: bf16 would round the adapter away. */
+/**
+ * Undefined for a full linear that is multiplied in bf16, whose rounding would lose the adapter. The factors of an
+ * emulator and those of the adapter lie beside each other, so there each is rounded by itself, as mixed precision does.
+ */
 export function adaptedWeights(
   weights: LayerWeights,
   name: string,
   factors: LoraFactors,
   scale: number,
 ): LinearWeights | undefined {
-  const { a } = factors;
-  const dtype = a.dtype as 'f32' | 'f64';
-  if (weights.matrixDtype !== dtype) return undefined;
+  const dtype = weights.matrixDtype;
   const { kind, bias, ...linear } = weights.linear(name);
+  if (kind === 'full' && dtype !== factors.a.dtype) return undefined;
   const turned = 'transposed' in linear && linear.transposed === true;
-  const b = () => (scale === 1 ? factors.b : mul(factors.b, scale));
+  const a = () => cast(factors.a, dtype);
+  const b = () => cast(scale === 1 ? factors.b : mul(factors.b, scale), dtype);
   const stored = (part: string) => cast(weights.stored(`${name}.${part}`), dtype);
   const made = (part: string, make: () => ReturnType<typeof b>) =>
     weights.derived(factors, `${part}, ${scale}`, make);
@@ -29,13 +32,13 @@ export function adaptedWeights(
         kind,
         bias,
         weight: made('weight', () =>
-          add(turned ? transpose(stored('weight')) : stored('weight'), matmul(b(), a)),
+          add(turned ? transpose(stored('weight')) : stored('weight'), matmul(b(), factors.a)),
         ),
       }
     : {
         kind,
         bias,
         u: made('u', () => concat([stored('u'), b()], 1)),
-        v: made('v', () => concat([stored('v'), a], 0)),
+        v: made('v', () => concat([stored('v'), a()], 0)),
       };
 }

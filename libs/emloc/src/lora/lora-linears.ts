@@ -5,7 +5,7 @@
  * Folded (adapted-weights.ts), the adapter is part of the weights for the time of a visit; beside them, it is computed
  * for each micro-batch. The mathematics is the same; dropout, which acts on the adapter's input alone, needs the latter.
  */
-import { add, matmul, mul, slice, tidy, type Tensor } from '@emloc/engine';
+import { add, cast, linearTwiceBackward, matmul, mul, slice, tidy, type Tensor } from '@emloc/engine';
 import { linearBackward, linearForward, type LayerWeights, type Linears } from '@emloc/models';
 import { adaptedWeights } from './adapted-weights.ts';
 import { dropoutMask, type DropoutDraw } from './dropout.ts';
@@ -64,10 +64,12 @@ export function loraLinears(weights: LayerWeights, adapter: LoraAdapter, use: Lo
       const adapted = folds ? adaptedWeights(weights, name, factors, scale) : undefined;
       return tidy(() => {
         if (adapted?.kind === 'factored') {
-          const dBetween = matmul(dy, adapted.u); // [N, K + R]: back out of u and s·B
+          const { dx, dBetween } = linearTwiceBackward(dy, adapted.v, adapted.u); // [N, K + R]: out of u and s·B
           const [rank, between] = [a.shape[0]!, dBetween.shape[1]!];
-          addGradients(module, a, x, dy, () => slice(dBetween, [0, between - rank], [-1, rank]));
-          return matmul(dBetween, adapted.v);
+          addGradients(module, a, x, dy, () =>
+            cast(slice(dBetween, [0, between - rank], [-1, rank]), a.dtype),
+          );
+          return dx;
         }
         const backThroughB = () => scaled(matmul(dy, b)); // [N, R]
         if (adapted !== undefined) {

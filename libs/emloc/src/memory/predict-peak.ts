@@ -150,9 +150,12 @@ function phases(
   });
   return higher(
     { ...weights(layerBytes, copied.layer), insideLayer },
-    { ...weights(headBytes, copied.head), head },
+    { ...weights(partOfHead(headBytes), partOfHead(copied.head)), head },
   );
 }
+
+/** What is streamed of the output matrix at once; where all weights are there, it is among them. */
+const partOfHead = (bytes: number): number => Math.min(bytes, DEFAULT_SLICE_BYTES);
 
 /** Of two parts that are never high at the same time, the higher. */
 const higher = (one: Record<string, number>, other: Record<string, number>): Record<string, number> =>

@@ -2,7 +2,7 @@
  * Loss and gradient of one optimizer step: the mean over the labelled tokens of the whole batch, all micro-batches
  * together, so that accumulation gives exactly what one large batch gives.
  */
-import type { Tensor } from '@emloc/engine';
+import { settleMemory, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import {
   backwardPass,
@@ -10,7 +10,9 @@ import {
   groupsUpTo,
   lossPass,
   prepareBatch,
+  sharedPrefix,
   type Batch,
+  type ModelOf,
   type TokenRow,
   type WeightSource,
 } from '@emloc/models';
@@ -39,11 +41,12 @@ export interface StepLoss {
 /** Sums the gradient of the step into `gradients`. */
 export async function stepGradient(request: StepRequest): Promise<StepLoss> {
   const { source, microBatches, step } = request;
+  settleMemory(performance.now(), 1000);
   const batches: Batch[] = [];
   try {
     // A dropout mask is drawn for each token of each micro-batch, as they were given.
     const isPlain = request.adapter.settings.loraDropout === 0;
-    for (const rows of isPlain ? mergeMicroBatches(microBatches) : microBatches) {
+    for (const rows of isPlain ? mergeMicroBatches(source, microBatches) : microBatches) {
       batches.push(
         prepareBatch(source, rows, source.activationDtype, { sharePrefix: isPlain, padRows: isPlain }),
       );
@@ -76,17 +79,27 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
 /** Inputs of layers kept for the backward pass at once, where weights are resident. */
 export const keptInputBytes = 48 * 2 ** 20;
 
-/** Tokens up to which micro-batches are put together: larger products, fewer of them, and a prefix shared by more rows. */
-export const mergedTokens = 512;
+/**
+ * Rows of activations up to which micro-batches are put together: larger products, fewer of them, and a prefix shared by
+ * more rows. What all rows of the step begin with counts once.
+ */
+export const mergedTokens = 640;
 
 /** Neighbours as one, as long as they stay small, its rows by length; the loss is summed over all of them anyway. */
-export const mergeMicroBatches = (microBatches: readonly (readonly TokenRow[])[]): TokenRow[][] =>
-  groupsUpTo(microBatches, mergedTokens, tokensOf).map((group) =>
+export const mergeMicroBatches = (
+  source: ModelOf,
+  microBatches: readonly (readonly TokenRow[])[],
+): TokenRow[][] => {
+  const shared = sharedPrefix(
+    source,
+    microBatches.flat().map(({ inputIds }) => inputIds),
+  );
+  const own = (rows: readonly TokenRow[]): number =>
+    rows.reduce((sum, { inputIds }) => sum + inputIds.length - shared, 0);
+  return groupsUpTo(microBatches, mergedTokens - shared, own).map((group) =>
     group.flat().sort((a, b) => b.inputIds.length - a.inputIds.length),
   );
-
-const tokensOf = (rows: readonly TokenRow[]): number =>
-  rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+};
 
 /**
  * Micro-batches that go through a layer together. Visiting streamed weights is dear: all of them. Visiting resident

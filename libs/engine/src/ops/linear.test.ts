@@ -34,6 +34,30 @@ describe.each([
   });
 });
 
+test.each([
+  ['f32', 'cast'],
+  ['bf16', 'cast'],
+  ['bf16', 'native'],
+] as const)(
+  'two linears one after the other, in %s, %s: the same numbers as each by itself',
+  (dtype, way) => {
+    setHalfPrecision(way);
+    e.tidy(() => {
+      const x = e.randomNormal([5, 16], { seed: 1 });
+      const dy = e.randomNormal([5, 12], { seed: 2 });
+      const v = e.cast(e.randomNormal([4, 16], { seed: 3 }), dtype);
+      const u = e.cast(e.randomNormal([12, 4], { seed: 4 }), dtype);
+      const same = (one: e.Tensor, other: e.Tensor): void =>
+        expect([one.dtype, ...e.toFloat64Array(one)]).toEqual([other.dtype, ...e.toFloat64Array(other)]);
+      same(e.linearTwice(x, v, u), e.linear(e.linear(x, v), u));
+      const { dx, dBetween } = e.linearTwiceBackward(dy, v, u);
+      const between = e.linearBackward(dy, u);
+      same(e.cast(dBetween, 'f32'), between);
+      same(dx, e.linearBackward(between, v));
+    });
+  },
+);
+
 test('weights beyond the limit are cast block by block, to the same result', () => {
   setHalfPrecision('cast');
   e.tidy(() => {

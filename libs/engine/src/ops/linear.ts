@@ -43,6 +43,37 @@ export function linearBackward(dy: Tensor, w: Tensor): Tensor {
   });
 }
 
+/**
+ * Two linears, one after the other: x[…, in] · vᵀ · uᵀ with v [r, in], u [out, r]. The same numbers as `linear` twice;
+ * what is between them stays in bf16 where the processor multiplies that, since it is rounded to it either way.
+ */
+export function linearTwice(x: Tensor, v: Tensor, u: Tensor): Tensor {
+  return tidy(() => {
+    if (!multipliesNatively(x, v) || u.dtype !== v.dtype) return linear(linear(x, v), u);
+    const between = matmul(cast(x, v.dtype), v, { transposeB: true });
+    return cast(matmul(between, u, { transposeB: true }), x.dtype);
+  });
+}
+
+export interface TwiceBackward {
+  /** [N, in], of dy's element type. */
+  readonly dx: Tensor;
+  /** Of what is between the two [N, r], of the element type that it was multiplied in. */
+  readonly dBetween: Tensor;
+}
+
+/** Gradients of `linearTwice` for its input, and for what is between: dy[N, out] · u · v. */
+export function linearTwiceBackward(dy: Tensor, v: Tensor, u: Tensor): TwiceBackward {
+  return tidy(() => {
+    if (!multipliesNatively(dy, v) || u.dtype !== v.dtype) {
+      const dBetween = linearBackward(dy, u);
+      return { dBetween, dx: linearBackward(dBetween, v) };
+    }
+    const dBetween = matmul(cast(dy, u.dtype), u);
+    return { dBetween, dx: cast(matmul(dBetween, v), dy.dtype) };
+  });
+}
+
 /** What `use` makes of each block of rows of w, cast to the type of `like`; the cast block ends with the call. */
 function castBlocks(w: Tensor, like: Tensor, use: (block: Tensor, row: number) => Tensor): Tensor[] {
   const rows = w.shape[0]!;

@@ -1,5 +1,6 @@
 /** Matrix products. */
 import { attr } from '../binding/execute.ts';
+import { native } from '../binding/context.ts';
 import { halfPrecision } from '../half-precision.ts';
 import type { Tensor } from '../tensor.ts';
 import { tidy } from '../tidy.ts';
@@ -17,6 +18,14 @@ const plainAttrs = flags.map((a) =>
   flags.map((b) => [attr.bool('transpose_a', a), attr.bool('transpose_b', b)]),
 );
 const batchAttrs = flags.map((a) => flags.map((b) => [attr.bool('adj_x', a), attr.bool('adj_y', b)]));
+const plainBatchAttrs = batchAttrs.map((row) => row.map((each) => [...each, attr.type('Tout', 'f32')]));
+
+/**
+ * Multiplications of one matrix of a stack below which oneDNN does not make the product: it keeps some 300 KB for each
+ * shape that it has seen, which small stacks of ever new shapes (attention of short texts) would fill memory with.
+ * The op of the third version is the one that it does not take over. Measured: decision 0107.
+ */
+const SMALL_PRODUCT = 4e6;
 
 /**
  * a · b over the last two axes; the axes before them are batches and broadcast. A stack of matrices times one matrix
@@ -46,6 +55,11 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
         return reshape(tall, [...lead, b.shape[tb === 1 ? 0 : 1]!]);
       });
     }
+  }
+  if (a.dtype === 'f32' && native().gpu === undefined) {
+    const [rows, inner] = [a.shape[rankA - 2 + ta]!, a.shape[rankA - 1 - ta]!];
+    const columns = b.shape[b.rank - 1 - tb]!;
+    if (rows * inner * columns < SMALL_PRODUCT) return op('BatchMatMulV3', [a, b], plainBatchAttrs[ta]![tb]!);
   }
   return op('BatchMatMulV2', [a, b], batchAttrs[ta]![tb]!);
 }

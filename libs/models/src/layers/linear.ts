@@ -3,21 +3,29 @@
  *   y = W x + b, dx = Wᵀ dy       full, W [out, in], or stored as Wᵀ [in, out]
  *   y = u (v x) + b, dx = vᵀ (uᵀ dy)   factored, u [out, R], v [R, in]
  */
-import { add, linear, linearBackward as backward, tidy, type Tensor } from '@emloc/engine';
+import {
+  add,
+  linear,
+  linearBackward as backward,
+  linearTwice,
+  linearTwiceBackward,
+  tidy,
+  type Tensor,
+} from '@emloc/engine';
 import type { LayerWeights, Linears, LinearWeights } from '../types.ts';
 
 /** x [N, in] → [N, out] */
 export const linearForward = (w: LinearWeights, x: Tensor): Tensor => {
   if (w.bias === undefined && w.kind === 'full') return timesWeight(w, x);
   return tidy(() => {
-    const y = w.kind === 'full' ? timesWeight(w, x) : linear(linear(x, w.v), w.u);
+    const y = w.kind === 'full' ? timesWeight(w, x) : linearTwice(x, w.v, w.u);
     return w.bias === undefined ? y : add(y, w.bias);
   });
 };
 
 /** dy [N, out] → dx [N, in] */
 export const linearBackward = (w: LinearWeights, dy: Tensor): Tensor =>
-  w.kind === 'full' ? timesTransposed(w, dy) : tidy(() => backward(backward(dy, w.u), w.v));
+  w.kind === 'full' ? timesTransposed(w, dy) : tidy(() => linearTwiceBackward(dy, w.v, w.u).dx);
 
 type Full = Extract<LinearWeights, { kind: 'full' }>;
 

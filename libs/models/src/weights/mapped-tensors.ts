@@ -29,14 +29,27 @@ export class MappedTensors {
   get(name: string): Tensor {
     const found = this.#tensors.get(name);
     if (found !== undefined) return found;
-    const stored = this.#model.tensors.get(name);
-    if (stored === undefined)
-      throw new EmlocError('INTERNAL', 'TENSOR_NOT_FOUND', `${this.#model.dir} holds no tensor ${name}`, {
-        field: name,
-      });
+    const stored = this.#stored(name);
     const tensor = keep(this.#file(stored).tensor(stored));
     this.#tensors.set(name, tensor);
     return tensor;
+  }
+
+  /** `count` rows of a matrix from `first` on, for the time of `use`; then their pages leave this process's memory. */
+  withRows<T>(name: string, first: number, count: number, use: (rows: Tensor) => T): T {
+    const stored = this.#stored(name);
+    const [rows = 1, ...rest] = stored.shape;
+    const rowBytes = (stored.end - stored.begin) / rows;
+    const begin = stored.begin + first * rowBytes;
+    const end = begin + count * rowBytes;
+    const file = this.#file(stored);
+    const part = file.tensor({ dtype: stored.dtype, shape: [count, ...rest], begin, end });
+    try {
+      return use(part);
+    } finally {
+      part.dispose();
+      file.forget(begin, end);
+    }
   }
 
   /** A page beyond the end of a file that shrank would kill the process: look before each use. */
@@ -50,6 +63,14 @@ export class MappedTensors {
     this.#tensors.clear();
     for (const file of this.#files.values()) file.close();
     this.#files.clear();
+  }
+
+  #stored(name: string): StoredTensor {
+    const stored = this.#model.tensors.get(name);
+    if (stored !== undefined) return stored;
+    throw new EmlocError('INTERNAL', 'TENSOR_NOT_FOUND', `${this.#model.dir} holds no tensor ${name}`, {
+      field: name,
+    });
   }
 
   #file({ file, end }: StoredTensor): MappedFile {

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { openModel } from '../directory/open-model.ts';
 import { plainLinears } from '../layers/linear.ts';
 import { forwardPass } from '../model-pass.ts';
-import { logitsOf } from '../head.ts';
+import { headLoss, logitsOf } from '../head.ts';
 import { prepareBatch } from '../batch.ts';
 import { maxRelative, random } from '../testing/fixture.ts';
 import { folderTensor, ModelFolder, tinyTensors } from '../testing/model-folder.ts';
@@ -45,6 +45,32 @@ test('what is converted stays converted where that is asked for, and gives the s
   expect([...kept.first]).toEqual([...anew.first]);
   expect(kept.kept).toBeGreaterThan(anew.kept);
 });
+
+test.each(['bf16', 'f32'] as const)(
+  'the output matrix in parts gives the loss that it gives whole (%s)',
+  (dtype) => {
+    using folder = new ModelFolder();
+    folder.weights(tinyTensors(folder.config, dtype));
+    const model = openModel(folder.dir);
+    const labels = Int32Array.from([3, 1, 4]);
+    const lossOf = (mode: 'resident' | 'streamed', sliceBytes?: number) => {
+      const source = openWeights(model, { mode, computeDtype: 'f32' });
+      const result = tidy(() => {
+        const h = random([3, model.config.hiddenSize], 1, 'f32');
+        return source.withHead((head) => {
+          const { logProbs, dh } = headLoss(source, h, labels, head, { gradientScale: 1, sliceBytes });
+          return [...logProbs, ...toFloat64Array(dh!)];
+        });
+      });
+      source.close();
+      return result;
+    };
+    const whole = lossOf('resident');
+    // Some 5 rows of the matrix at a time.
+    const parts = lossOf('streamed', 5 * 4 * model.config.hiddenSize);
+    expect(maxRelative(parts, whole)).toBeLessThan(1e-5);
+  },
+);
 
 describe.each(['resident', 'streamed'] as const)('%s weights', (mode) => {
   test('sharded and single, untied and biased: the same logits', async () => {

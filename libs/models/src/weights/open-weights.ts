@@ -5,7 +5,7 @@
  * `keepConverted` is for generation, which visits every layer for each token.
  */
 import { EmlocError } from '@emloc/errors';
-import { halfPrecision } from '@emloc/engine';
+import { halfPrecision, slice, tidy, type Tensor } from '@emloc/engine';
 import type {
   ComputeDType,
   EmbeddingWeights,
@@ -66,12 +66,22 @@ class MappedSource implements WeightSource {
   withHead<T>(use: (weights: HeadWeights) => T): T {
     const { embedding, head } = this.architecture.tensorNames;
     const matrix = this.config.tieWordEmbeddings ? embedding : head;
-    return this.#visit('ends', whole, (visit) =>
-      use({
+    return this.#visit('ends', whole, (visit) => {
+      const ownMatrix = (): Tensor =>
+        this.#kept === undefined ? visit.stored(matrix) : visit.multiplied(matrix);
+      return use({
         ...named(visit),
-        head: this.#kept === undefined ? visit.stored(matrix) : visit.multiplied(matrix),
-      }),
-    );
+        get head() {
+          return ownMatrix();
+        },
+        dtype: this.#kept === undefined ? this.#model.tensors.get(matrix)!.dtype : ownMatrix().dtype,
+        streamed: this.mode === 'streamed',
+        part: (first, count, useRows) =>
+          this.mode === 'streamed'
+            ? visit.withRows(matrix, first, count, useRows)
+            : tidy(() => useRows(slice(ownMatrix(), [first, 0], [count, -1]))),
+      });
+    });
   }
 
   withEmbedding<T>(use: (weights: EmbeddingWeights) => T): T {

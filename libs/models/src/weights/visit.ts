@@ -96,6 +96,11 @@ export class Visit implements LayerWeights {
     return stored.dtype === matrix ? stored : this.#as(this.#fullName(name), activation);
   }
 
+  /** Some rows of a matrix as it is stored, for the time of `use` alone. */
+  withRows<T>(name: string, first: number, count: number, use: (rows: Tensor) => T): T {
+    return this.#mapped.withRows(this.#fullName(name), first, count, use);
+  }
+
   stored(name: string): Tensor {
     return this.#mapped.get(this.#fullName(name));
   }

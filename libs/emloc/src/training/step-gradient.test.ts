@@ -1,0 +1,36 @@
+/** How the micro-batches of a step are put together, and what is looked at of the output matrix. */
+import { openModel } from '@emloc/models';
+import { expect, test } from 'vitest';
+import { tinyLlama } from '../testing/fixture.ts';
+import { mergedTokens, mergeMicroBatches } from './step-gradient.ts';
+
+const model = openModel(tinyLlama);
+const shared = Array.from({ length: 40 }, (_, i) => 3 + i);
+/** Rows of `own` tokens after what all have in common; no two go on alike. */
+const row = (own: number, start: number) => ({
+  inputIds: [...shared, ...Array.from({ length: own }, (_, i) => (start + 7 * i) % 250)],
+});
+
+test('what all rows begin with counts once, so that more of them go together', () => {
+  const micro = Array.from({ length: 4 }, (_, i) => [row(60, 2 * i), row(75, 2 * i + 1)]);
+  expect(micro.flat().reduce((sum, { inputIds }) => sum + inputIds.length, 0)).toBeGreaterThan(mergedTokens);
+  const [all, ...others] = mergeMicroBatches(model, micro);
+  expect(others).toEqual([]);
+  expect(all!.map(({ inputIds }) => inputIds.length)).toEqual([...Array(4).fill(115), ...Array(4).fill(100)]);
+});
+
+test('no more rows of activations than are meant to be, whatever they have in common', () => {
+  const micro = Array.from({ length: 12 }, (_, i) => [row(60, 2 * i), row(75, 2 * i + 1)]);
+  const merged = mergeMicroBatches(model, micro);
+  expect(merged.flat()).toHaveLength(24);
+  expect(merged.length).toBeGreaterThan(2);
+  for (const rows of merged)
+    expect(rows.reduce((sum, { inputIds }) => sum + inputIds.length - 40, 40)).toBeLessThanOrEqual(
+      mergedTokens,
+    );
+});
+
+test('rows with nothing in common count whole', () => {
+  const micro = Array.from({ length: 4 }, (_, i) => [{ inputIds: row(300, i).inputIds.slice(39 + i) }]);
+  expect(mergeMicroBatches(model, micro)).toHaveLength(2);
+});
