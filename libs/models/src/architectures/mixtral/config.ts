@@ -15,7 +15,7 @@ export interface MixtralConfig extends RotaryDecoderConfig {
   readonly intermediateSize: number;
   readonly numExperts: number;
   readonly expertsPerToken: number;
-  readonly window: number | undefined;
+  readonly slidingWindow: number | undefined;
 }
 
 const schema = z.looseObject({
@@ -42,7 +42,7 @@ export const parseMixtralConfig = (json: Readonly<Record<string, unknown>>): Mix
     intermediateSize: raw.intermediate_size,
     numExperts,
     expertsPerToken,
-    window: raw.sliding_window ?? undefined,
+    slidingWindow: raw.sliding_window ?? undefined,
   };
 };
 

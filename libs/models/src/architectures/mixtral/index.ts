@@ -11,6 +11,6 @@ export const mixtral: Architecture<MixtralConfig> = {
   linears: mixtralLinears,
   expectedTensors: mixtralTensors,
   ...rotaryDecoder,
-  ...oneAttention(({ window }) => window),
+  ...oneAttention(({ slidingWindow }) => slidingWindow),
   ...layer,
 };

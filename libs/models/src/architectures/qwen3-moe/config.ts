@@ -22,7 +22,7 @@ export interface Qwen3MoeConfig extends RotaryDecoderConfig {
   readonly sparseStep: number;
   readonly denseLayers: readonly number[];
   readonly attentionBias: boolean;
-  readonly window: number | undefined;
+  readonly slidingWindow: number | undefined;
 }
 
 const schema = z.looseObject({
@@ -61,7 +61,7 @@ export const parseQwen3MoeConfig = (json: Readonly<Record<string, unknown>>): Qw
     sparseStep: raw.decoder_sparse_step ?? 1,
     denseLayers: raw.mlp_only_layers ?? [],
     attentionBias: raw.attention_bias ?? false,
-    window: raw.use_sliding_window === true ? (raw.sliding_window ?? 4096) : undefined,
+    slidingWindow: raw.use_sliding_window === true ? (raw.sliding_window ?? 4096) : undefined,
   };
 };
 

@@ -11,6 +11,6 @@ export const qwen3Moe: Architecture<Qwen3MoeConfig> = {
   linears: qwen3MoeLinears,
   expectedTensors: qwen3MoeTensors,
   ...rotaryDecoder,
-  ...oneAttention(({ window }) => window),
+  ...oneAttention(({ slidingWindow }) => slidingWindow),
   ...layer,
 };
