@@ -6,6 +6,7 @@
 import { stat } from 'node:fs/promises';
 import { EmlocError } from '@emloc/errors';
 import { fileError } from '../rows.ts';
+import { listNames } from './json.ts';
 import { readHead } from './open-bytes.ts';
 
 export const dataFormats = ['jsonl', 'json', 'csv', 'tsv', 'parquet', 'text'] as const;
@@ -90,10 +91,16 @@ function byContent(file: string, head: Buffer): DataFormat {
   throw fileError(file, 'UNKNOWN_FORMAT', 'has a format that neither its name nor its content tells', mend);
 }
 
+/** An object whose members, plain ones before it aside, begin with the list of rows: in one line, too. */
+const holdsList = new RegExp(
+  String.raw`^\{\s*(?:"[^"]*"\s*:\s*(?:"[^"]*"|[-+.\w]+)\s*,\s*)*"(?:${listNames.join('|')})"\s*:\s*\[\s*\{`,
+);
+
 /** Lines of JSON where the first line is an object by itself, or is so long that its end is not seen. */
 function jsonKind(head: Buffer): DataFormat {
   const text = withoutMark(head).trimStart();
   if (text.startsWith('[')) return 'json';
+  if (holdsList.test(text)) return 'json';
   const [first = '', ...more] = text.split('\n');
   if (more.length === 0) return 'jsonl';
   try {

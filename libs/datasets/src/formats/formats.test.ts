@@ -38,6 +38,8 @@ describe('the same rows have the same tokens', () => {
     ['pretty.json', () => JSON.stringify(rows.pairs, null, 2)],
     ['lines.json', () => lines(rows.pairs)],
     ['within.json', () => JSON.stringify({ version: 1, data: rows.pairs }, null, 2)],
+    ['within-one-line.json', () => JSON.stringify({ version: 1, data: rows.pairs })],
+    ['within-without-name', () => `${JSON.stringify({ train: rows.pairs })}\n`],
     ['a.csv', () => delimited(rows.pairs, ',')],
     ['mark.csv', () => `\uFEFF${delimited(rows.pairs, ',', '\r\n')}`],
     ['a.tsv', () => delimited(rows.pairs, '\t')],
@@ -69,6 +71,14 @@ describe('the same rows have the same tokens', () => {
     const file = join(fixtures, `pairs.${codec}.parquet`);
     expect(await idsOf(file)).toEqual(expected);
     expect(await idsOf(fileOf('no-name', readFileSync(file)))).toEqual(expected);
+  });
+
+  test('an object with its list in one line that is longer than what is looked at', async () => {
+    const many = Array.from({ length: 2000 }, (_, i) => ({ prompt: `p${i} `, completion: 'c'.repeat(60) }));
+    const file = fileOf('a.json', JSON.stringify({ version: '1.0', source: null, data: many }));
+    expect(await parsedOf(file)).toHaveLength(2000);
+    const wide = { id: 1, text: 'a'.repeat(70_000) };
+    expect(await parsedOf(fileOf('lines.json', lines([wide, wide])))).toHaveLength(2);
   });
 
   test('conversations in Parquet, as JSON in a cell, and in JSON lines', async () => {

@@ -11,7 +11,7 @@ import type { DataRecord } from './records.ts';
 
 const mend = 'write a list of objects: [{"prompt": "…", "completion": "…"}, …]';
 /** Under which the rows of an object stand. */
-const listNames = ['data', 'rows', 'examples', 'train', 'instances'];
+export const listNames = ['data', 'rows', 'examples', 'train', 'instances'];
 
 export async function* readJson(file: string): AsyncGenerator<DataRecord> {
   const splitter = new ElementSplitter(file);
