@@ -185,6 +185,14 @@ test('rows that are too long are counted, and cut only where that is asked for',
   });
 });
 
+test('packed text has no answers to choose among', async () => {
+  const data = put('book.txt', 'It was a dark night.\n'.repeat(50));
+  const refused = await work.run('evaluate', '--model', textModel, '--data', data, '--choices', 'a,b');
+  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused.stderr).toMatch(/^error: --data: .*book\.txt row 1: packed text has no prompt/m);
+  expect(refused.stderr).not.toContain('mesh');
+});
+
 test('a model without a chat template refuses conversations, and takes one from a file', async () => {
   const bare = writeTextModel(work.path('bare-model'));
   const chats = join(fixtures, 'chats.parquet');

@@ -11,6 +11,7 @@ import {
   type Dataset,
   type LabelNeed,
   type Row,
+  type RowPlace,
 } from '@emloc/datasets';
 import { loadTokenizer, type ModelDirectory, type Tokenizer } from '@emloc/models';
 import type { CommandContext } from '../context.ts';
@@ -31,9 +32,10 @@ export interface CheckedData {
   spec(files: Files): Promise<DatasetSpec>;
 }
 
-/** Looks at a row with a model at hand, and throws what is wrong with it. */
+/** Looks at a row with a model at hand, and throws what is wrong with it. Packed text has a place, but no row. */
 export type LookAtRow = (
-  row: Row,
+  place: RowPlace,
+  row: Row | undefined,
   tokenizer: Tokenizer | undefined,
   limits: { readonly vocabSize: number; readonly contextLength: number },
 ) => void;
@@ -92,8 +94,8 @@ async function lookThrough(
           model.config,
           () => (tokenizer = loadTokenizer(model.dir, { chatTemplate })),
         );
-  const see = (_: unknown, parsed?: { readonly row: Row }): void => {
-    if (parsed !== undefined && model !== undefined) look?.(parsed.row, tokenizer, limitsOf(model));
+  const see = (tokens: RowPlace, parsed?: { readonly row: Row }): void => {
+    if (model !== undefined) look?.(tokens, parsed?.row, tokenizer, limitsOf(model));
   };
   const isLarge = (await stat(dataset.file)).size > wholeUpToBytes;
   const tokenizeFirst = model === undefined ? 0 : isLarge ? beginningRows : Infinity;
@@ -107,7 +109,7 @@ async function lookThrough(
   return isLarge && isText ? undefined : rows;
 }
 
-const limitsOf = ({ config }: ModelDirectory): Parameters<LookAtRow>[2] => ({
+const limitsOf = ({ config }: ModelDirectory): Parameters<LookAtRow>[3] => ({
   vocabSize: config.vocabSize,
   contextLength: config.maxPositionEmbeddings,
 });

@@ -1,5 +1,5 @@
 /** Evaluation as a command: checks, the operation, the figures. */
-import { choicesFor, requireAnswer, type Choice, type ChooseFor } from '@emloc/datasets';
+import { choicesFor, noPrompt, requireAnswer, type Choice, type ChooseFor } from '@emloc/datasets';
 import { checkData, type LookAtRow } from '../checks/data.ts';
 import { checkAdapter, checkChoices } from '../checks/inputs.ts';
 import { checkWeights } from '../checks/weights.ts';
@@ -53,8 +53,9 @@ const rowsLookedAt = 1000;
 function fits(choices: readonly Choice[], limit = rowsLookedAt): LookAtRow {
   let left = Math.min(limit, rowsLookedAt);
   let choose: ChooseFor | undefined;
-  return (row, tokenizer, limits) => {
+  return (place, row, tokenizer, limits) => {
     if (left-- <= 0) return;
+    if (row === undefined) throw noPrompt(place, 'packed text has no prompt to choose an answer for');
     choose ??= choicesFor(choices, limits);
     requireAnswer(row, choose(row, tokenizer));
   };
