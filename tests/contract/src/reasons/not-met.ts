@@ -41,7 +41,9 @@ const why: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['SERVICE_STOPPING', 'WORKER_CRASHED', 'WORKER_NOT_STARTED'],
   ],
-  'a file has to become shorter while it is read': ['FILE_SHRANK', 'MAPPED_FILE_SHRANK'],
+  'a file has to become shorter while it is read, or its disk to fail': [
+    ...['FILE_NOT_READABLE', 'FILE_SHRANK', 'MAPPED_FILE_SHRANK'],
+  ],
   'a full disk, or too little memory': ['DISK_FULL', 'FILE_NOT_MAPPABLE', 'OUT_OF_MEMORY'],
   'two replicas at work on one operation': ['OPERATION_BUSY'],
   'calibration services that see other files, or break off': [
