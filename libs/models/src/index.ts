@@ -56,6 +56,7 @@ export {
   type GenerateOptions,
   type GenerationPrompt,
 } from './generation/generate.ts';
+export { KEPT_PREFIX_BYTES, KeptPrefixes } from './generation/kept-prefixes.ts';
 export { greedyContinue, type GreedyOptions } from './generation/greedy-continue.ts';
 export { plainVariants } from './generation/plain-variants.ts';
 export type { SamplingOptions } from './generation/sampler.ts';

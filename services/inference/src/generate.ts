@@ -1,4 +1,5 @@
 /** Generation in its process: messages of emloc.inference.v1, one a token. */
+import { totalmem } from 'node:os';
 import { decoderLinears, predictPeak, variantLinears, type AdapterDirectory } from '@emloc/emloc';
 import { halfPrecision, startEngine } from '@emloc/engine';
 import { messageCodec } from '@emloc/mesh/contracts';
@@ -11,12 +12,13 @@ import {
   PREFILL_TOKENS,
   type FinishReason,
   type GeneratedToken,
+  type GenerateOptions,
   type ModelDirectory,
 } from '@emloc/models';
 import type { WorkerContext } from '@emloc/operations';
 import { assertWithinBudget, predictionOf } from '@emloc/service-kit/worker';
 import type { GenerationRequest, PromptRequest } from './generation-request.ts';
-import { HeldModel } from './held-model.ts';
+import { adapterKey, HeldModel } from './held-model.ts';
 import { noTokenizer, promptIds, PromptText } from './prompt-text.ts';
 import { checkAdapter, checkModel } from './weights.ts';
 
@@ -38,6 +40,7 @@ export async function generateText(request: GenerationRequest, context: WorkerCo
   if (tokenizer === undefined && options.stop.length > 0) throw noTokenizer('options.stop');
   const ids = promptIds(prompts, model, tokenizer);
   const texts = prompts.map((prompt, i) => new PromptText(prompt, ids[i]!, tokenizer, options));
+  if (request.memoryBudgetBytes !== undefined) held.prefixes.clear();
   const keepConverted = chooseConversion(request, model, directories, ids);
   await startEngine();
   const source = held.weights(model, {
@@ -67,6 +70,7 @@ export async function generateText(request: GenerationRequest, context: WorkerCo
     return stopped ? 'stop' : undefined;
   };
   const routed = new Set(decoderLinears(model).flatMap((linear) => (linear.routed ? [linear.module] : [])));
+  const kept = keptFor(request, directories);
   const linears = variantLinears(source, [undefined, ...adapters]);
   for (const batch of promptBatches(prompts, directories, routed)) {
     const some = batch.map((i) => ({
@@ -80,10 +84,22 @@ export async function generateText(request: GenerationRequest, context: WorkerCo
       sampling: options,
       logProbabilities: options.logProbabilities,
       afterLayer: () => context.yield(),
+      ...(kept && { kept }),
       onToken: (token) => answer({ ...token, prompt: batch[token.prompt]! }),
     });
   }
   return {};
+}
+
+/** Where a prompt alone finds what it has in common with those before it. A call with a budget keeps nothing. */
+function keptFor(
+  { prompts, memoryBudgetBytes }: GenerationRequest,
+  directories: readonly AdapterDirectory[],
+): GenerateOptions['kept'] {
+  const [prompt, ...more] = prompts;
+  if (prompt === undefined || more.length > 0 || memoryBudgetBytes !== undefined) return undefined;
+  const directory = prompt.adapter === undefined ? undefined : directories[prompt.adapter];
+  return { prefixes: held.prefixes, owner: directory === undefined ? '' : adapterKey(directory) };
 }
 
 const variantOf = ({ adapter }: PromptRequest): number => (adapter === undefined ? 0 : adapter + 1);
@@ -105,7 +121,7 @@ export function promptBatches(
 
 /**
  * Held against the budget. Weights that must be converted to be multiplied are converted once, and not for each token,
- * where they are resident and that fits.
+ * where they are resident and that fits (in the budget, or in the machine).
  */
 function chooseConversion(
   request: GenerationRequest,
@@ -129,13 +145,13 @@ function chooseConversion(
         microBatchTokens: Math.max(longest, Math.min(total, PREFILL_TOKENS)),
         sequenceTokens: longest,
         labelledTokens: ids.length,
-        keyValueCacheBytes: cache,
+        keyValueCacheBytes: cache + held.prefixes.bytes,
         adapterBytes: directories.reduce((sum, { file }) => sum + file.fileBytes, 0),
       }),
       memoryBudgetBytes,
     );
   const keeps = prediction(true);
-  const fits = memoryBudgetBytes === undefined || keeps.peakResidentBytes <= memoryBudgetBytes;
+  const fits = keeps.peakResidentBytes <= (memoryBudgetBytes ?? machineBytes());
   if (weightLoading === 'resident' && fits) return true;
   assertWithinBudget(prediction(false), () =>
     weightLoading === 'resident'
@@ -144,3 +160,6 @@ function chooseConversion(
   );
   return false;
 }
+
+/** Memory of the machine, or of the container; not what is free of it, which changes with what this process holds. */
+const machineBytes = (): number => Math.min(totalmem(), process.constrainedMemory() || Infinity);

@@ -1,11 +1,18 @@
 /**
- * What this process keeps between calls: one model's weights, and the adapters that were on it lately. Files that have
+ * What this process keeps between calls: one model's weights, the adapters that were on it lately, and keys and values
+ * of the latest conversations. Files that have
  * changed since are read again.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { decoderLinears, loadAdapter, type AdapterDirectory, type LoraAdapter } from '@emloc/emloc';
-import { openWeights, type ModelDirectory, type OpenWeightsOptions, type WeightSource } from '@emloc/models';
+import {
+  KeptPrefixes,
+  openWeights,
+  type ModelDirectory,
+  type OpenWeightsOptions,
+  type WeightSource,
+} from '@emloc/models';
 
 /** Adapters of one model that stay loaded beyond those of the call at hand. */
 const keptAdapters = 16;
@@ -13,6 +20,8 @@ const keptAdapters = 16;
 export class HeldModel {
   #key = '';
   #source: WeightSource | undefined;
+  /** Of the source, by `adapterKey`. */
+  readonly prefixes = new KeptPrefixes();
   /** The one used last is the last. */
   readonly #adapters = new Map<string, LoraAdapter>();
 
@@ -31,7 +40,7 @@ export class HeldModel {
   /** On the model that was asked for last. They stay the holder's, until the next call. */
   adapters(directories: readonly AdapterDirectory[], model: ModelDirectory): LoraAdapter[] {
     const found = directories.map((directory) => {
-      const key = [directory.file.path, join(directory.dir, 'adapter_config.json')].map(stateOf).join();
+      const key = adapterKey(directory);
       const adapter = this.#adapters.get(key) ?? loadAdapter(directory, decoderLinears(model));
       this.#adapters.delete(key);
       this.#adapters.set(key, adapter);
@@ -47,12 +56,17 @@ export class HeldModel {
   }
 
   dispose(): void {
+    this.prefixes.clear();
     for (const adapter of this.#adapters.values()) adapter.dispose();
     this.#adapters.clear();
     this.#source?.close();
     this.#source = undefined;
   }
 }
+
+/** Names an adapter as its files are now. */
+export const adapterKey = ({ file, dir }: AdapterDirectory): string =>
+  [file.path, join(dir, 'adapter_config.json')].map(stateOf).join();
 
 function stateOf(path: string): string {
   const { mtimeMs, size, ino } = statSync(path);

@@ -101,6 +101,21 @@ const holders = (): string[] =>
     }
   });
 
+test('a turn that goes on from an earlier call is what Score says of it, and of its own adapter', async () => {
+  const opening = { ...tokens(...long), adapter: 'corrected' };
+  const [first] = await generate({ prompts: [opening], options: { maxNewTokens: 6, ignoreEos: true } });
+  const turn = tokens(...long, ...first!.ids, 17, 90, 4);
+  for (const name of ['corrected', 'uncorrected', undefined]) {
+    const prompt = { ...turn, ...(name && { adapter: name }) };
+    const [made] = await generate({
+      prompts: [prompt],
+      options: { maxNewTokens: 6, ignoreEos: true, logProbabilities: true },
+    });
+    const expected = await scores(prompt, made!.ids);
+    made!.logProbabilities.forEach((p, i) => expect(p).toBeCloseTo(expected[i]!, 4));
+  }
+});
+
 test('the model stays loaded between calls, in one process, whatever adapter they ask for', async () => {
   await generate({ prompts: [prompts[0]], options });
   const before = holders();

@@ -66,6 +66,42 @@ export const prefill = async (
   }
 };
 
+/**
+ * The rest of a sequence whose first tokens `cache` has, some tokens at a time. The logits are those of a pass over all
+ * of it.
+ */
+export const resume = async (
+  source: WeightSource,
+  linearsOf: VariantLinears,
+  { ids, variant }: PrefillSequence,
+  cache: KeyValueCache,
+  options: PassOptions,
+): Promise<NextLogits> => {
+  const linears = linearsOf([variant]);
+  try {
+    let logits: NextLogits = [];
+    while (cache.lengths[0]! < ids.length) {
+      const first = cache.lengths[0]!;
+      const part = ids.slice(first, first + PREFILL_TOKENS);
+      const layout = { tokens: part.length, positions: part.map((_, t) => first + t), length: ids.length };
+      const context = makeBatchContext(source, [layout], source.activationDtype);
+      const batch = withCache(batchOf(part, context, { prefix: 0, lengths: [part.length] }), (layer) =>
+        cache.continuing(layer),
+      );
+      try {
+        const last = [Int32Array.of(part.length - 1)];
+        logits = await nextLogits(source, [batch], last, linears.linearsFor, options);
+      } finally {
+        batch.dispose();
+      }
+      cache.extended(part.length);
+    }
+    return logits;
+  } finally {
+    linears.dispose();
+  }
+};
+
 /** `ids`: the latest token of each sequence, which the cache does not have yet. */
 export const decodeStep = async (
   source: WeightSource,

@@ -11,11 +11,13 @@ import { sequencesThatFit } from './cache-size.ts';
 import {
   decodeStep,
   prefill,
+  resume,
   type NextLogits,
   type PassLinears,
   type VariantLinears,
 } from './cached-pass.ts';
 import { KeyValueCache } from './key-value-cache.ts';
+import type { KeptPrefixes } from './kept-prefixes.ts';
 import { checkSampling, logProbability, nextToken, type SamplingOptions } from './sampler.ts';
 
 export interface GenerationPrompt {
@@ -48,6 +50,11 @@ export interface GenerateOptions extends PassOptions {
   readonly logProbabilities?: boolean;
   /** Sequences that would not fit wait until others have ended; one alone always goes. Default: 1 GiB. */
   readonly cacheBytes?: number;
+  /**
+   * Where a single prompt's keys and values stay for a later call, and may be from an earlier one; `owner` names the
+   * linears that they were made with. Of the same source. Several prompts neither take nor leave any.
+   */
+  readonly kept?: { readonly prefixes: KeptPrefixes; readonly owner: string };
   /** Called for each token in turn; may wait, and may end the sequence here by answering `stop`. */
   readonly onToken?: (token: GeneratedToken) => TokenAnswer | Promise<TokenAnswer>;
 }
@@ -150,10 +157,24 @@ class Generation {
     const fit = sequencesThatFit(this.#source, running, waiting, cacheBytes);
     if (fit === 0) return;
     const admitted = this.#waiting.splice(0, fit).sort((a, b) => a.variant - b.variant);
-    const { cache, logits } = await prefill(this.#source, this.#linearsOf, admitted, this.#options);
-    this.#cache = KeyValueCache.join(this.#cache === undefined ? [cache] : [this.#cache, cache]);
+    const logits = (await this.#resume(admitted)) ?? (await this.#prefill(admitted));
     this.#setActive([...this.#active, ...admitted]);
     await this.#append(admitted, logits);
+  }
+
+  async #prefill(admitted: readonly Sequence[]): Promise<NextLogits> {
+    const { cache, logits } = await prefill(this.#source, this.#linearsOf, admitted, this.#options);
+    this.#cache = KeyValueCache.join(this.#cache === undefined ? [cache] : [this.#cache, cache]);
+    return logits;
+  }
+
+  /** From what an earlier call has left of the only prompt; undefined where there is nothing. */
+  async #resume([sequence]: readonly Sequence[]): Promise<NextLogits | undefined> {
+    const { kept } = this.#options;
+    if (kept === undefined || sequence === undefined || this.#all.length > 1) return undefined;
+    this.#cache = kept.prefixes.take(this.#source, kept.owner, sequence.ids);
+    if (this.#cache === undefined) return undefined;
+    return resume(this.#source, this.#linearsOf, sequence, this.#cache, this.#options);
   }
 
   /** One more token of each active sequence. */
@@ -189,11 +210,18 @@ class Generation {
     const open = this.#active.flatMap(({ finish }, i) => (finish === undefined ? [i] : []));
     if (open.length === this.#active.length) return;
     if (open.length > 0) this.#cache?.select(open);
-    else {
-      this.#cache?.dispose();
-      this.#cache = undefined;
-    }
+    else this.#letGo();
     this.#setActive(open.map((i) => this.#active[i]!));
+  }
+
+  /** All have ended: what is cached is of no use, but to a prompt that goes on from the only one. */
+  #letGo(): void {
+    const { kept } = this.#options;
+    const [cache, [sequence]] = [this.#cache, this.#all];
+    this.#cache = undefined;
+    if (cache === undefined) return;
+    if (kept === undefined || sequence === undefined || this.#all.length > 1) cache.dispose();
+    else kept.prefixes.put(kept.owner, sequence.ids.slice(0, cache.lengths[0]), cache);
   }
 
   async #appendTo(sequence: Sequence, logits: Float32Array): Promise<void> {

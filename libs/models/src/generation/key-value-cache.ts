@@ -25,6 +25,7 @@ import {
   zeros,
   type Tensor,
 } from '@emloc/engine';
+import { attend } from '../layers/attend.ts';
 import type { AttentionCache, Heads } from '../layers/attention.ts';
 import { HIDDEN } from '../layers/mask.ts';
 
@@ -111,6 +112,46 @@ export class KeyValueCache {
     return { attend: (heads) => this.#attend(layer, heads) };
   }
 
+  /** For a pass over more tokens of the only sequence there is, which see what is kept and each other. */
+  continuing(layer: number): AttentionCache {
+    return { attend: (heads) => this.#continue(layer, heads) };
+  }
+
+  /** Ends a pass that continued with so many tokens, and in which every layer has attended. */
+  extended(tokens: number): void {
+    this.#lengths = this.#lengths.map((length) => length + tokens);
+  }
+
+  /** Goes back to the first tokens of the only sequence there is; false where a window has let go of what they need. */
+  cutTo(tokens: number): boolean {
+    this.#settle();
+    const [length] = this.#lengths as [number];
+    const dropped = length - tokens;
+    const enough = this.#layers.every(({ settled }, layer) => {
+      const kept = Math.min(length, settled.k.shape[1]!) - dropped;
+      return kept >= Math.min(tokens, (this.#windows[layer] ?? Infinity) - 1);
+    });
+    if (!enough || dropped === 0) return enough;
+    this.#lengths = [tokens];
+    this.#layers.forEach((state, layer) => {
+      const settled = both((part) => {
+        const columns = state.settled[part].shape[1]! - dropped;
+        return withColumns(slice(state.settled[part], [0, 0, 0], [-1, columns, -1]), this.#columnsOf(layer));
+      });
+      this.#replace(state, { settled, recent: state.recent });
+    });
+    return true;
+  }
+
+  /** Of all keys and values. */
+  get bytes(): number {
+    return this.#layers.reduce(
+      (sum, { settled, recent }) =>
+        sum + [settled.k, settled.v, recent.k, recent.v].reduce((all, t) => all + t.byteLength, 0),
+      0,
+    );
+  }
+
   /** Ends a step in which every layer has attended. */
   advance(): void {
     this.#endStep();
@@ -194,6 +235,29 @@ export class KeyValueCache {
       const fromRecent = matmul(slice(p, [0, 0, columns], [-1, -1, BLOCK]), recent.v);
       return reshape(add(fromSettled, fromRecent), [sequences, -1]);
     });
+  }
+
+  /** q [M, H, E], k and v [M, K, E] → [M, H·E] */
+  #continue(layer: number, { q, k, v }: Heads): Tensor {
+    this.#settle();
+    const state = this.#layers[layer]!;
+    const [length] = this.#lengths as [number];
+    const [tokens, keyHeads, width] = k.shape as [number, number, number];
+    const before = Math.min(length, state.settled.k.shape[1]!); // columns that hold a token
+    const toHeads = (x: Tensor): Tensor => reshape(transpose(x, [1, 0, 2]), [keyHeads, -1, width]);
+    const all = both((part) =>
+      concat([withColumns(state.settled[part], before), toHeads(part === 'k' ? k : v)], 1),
+    );
+    const window = this.#windows[layer];
+    const output = tidy(() => {
+      const sight = { tokens, mask: undefined, ...(window === undefined ? {} : { window }) };
+      const { o } = attend({ q: toHeads(q), ...all }, sight); // [K, G·M, E]
+      return reshape(transpose(reshape(o, [-1, tokens, width]), [1, 0, 2]), [tokens, -1]);
+    });
+    const settled = both((part) => withColumns(all[part], settledColumns(length + tokens, window)));
+    [all.k, all.v].forEach((t) => t.dispose());
+    this.#replace(state, { settled, recent: state.recent });
+    return output;
   }
 
   /** [S, 1, C + BLOCK]: what the tokens that are being computed see, themselves included. */

@@ -7,7 +7,7 @@ import { plainLinears } from '../layers/linear.ts';
 import { forwardPass } from '../model-pass.ts';
 import { headLoss, logitsOf } from '../head.ts';
 import { prepareBatch } from '../batch.ts';
-import { maxRelative, random } from '../testing/fixture.ts';
+import { goldenFixtures, maxRelative, random } from '../testing/fixture.ts';
 import { folderTensor, ModelFolder, tinyTensors } from '../testing/model-folder.ts';
 import type { WeightSource } from '../types.ts';
 import { openWeights } from './open-weights.ts';
@@ -71,6 +71,28 @@ test.each(['bf16', 'f32'] as const)(
     expect(maxRelative(parts, whole)).toBeLessThan(1e-5);
   },
 );
+
+test('weights that stay converted do so for experts, too, whose scopes end what others convert', () => {
+  const moe = openModel(goldenFixtures.find((dir) => dir.endsWith('tiny-mixtral'))!);
+  const weightsOf = (keepConverted: boolean) => {
+    const source = openWeights(moe, { mode: 'resident', computeDtype: 'f64', keepConverted });
+    const visit = () =>
+      source.withLayer(0, (w) =>
+        w.scoped(() => {
+          const name = moe.architecture.linears(moe.config, 0).find(({ routed }) => routed)!.name;
+          const linear = w.linear(name);
+          if (linear.kind !== 'full') throw new Error('it is factored');
+          return linear.weight;
+        }),
+      );
+    const weights = [visit(), visit()] as const;
+    const alive = weights.map(({ disposed }) => !disposed);
+    source.close();
+    return { same: weights[0] === weights[1], alive, ended: weights.every(({ disposed }) => disposed) };
+  };
+  expect(weightsOf(true)).toEqual({ same: true, alive: [true, true], ended: true });
+  expect(weightsOf(false)).toEqual({ same: false, alive: [false, false], ended: true });
+});
 
 describe.each(['resident', 'streamed'] as const)('%s weights', (mode) => {
   test('sharded and single, untied and biased: the same logits', async () => {

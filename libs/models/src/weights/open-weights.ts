@@ -113,7 +113,7 @@ class MappedSource implements WeightSource {
     const mapped = streamed
       ? new MappedTensors(this.#model)
       : (this.#resident ??= new MappedTensors(this.#model));
-    const visit = this.#kept?.get(of) ?? new Visit(mapped, fullName, this.#types());
+    const visit = this.#kept?.get(of) ?? new Visit(mapped, fullName, this.#types(), this.#kept !== undefined);
     this.#kept?.set(of, visit);
     try {
       mapped.checkFiles();

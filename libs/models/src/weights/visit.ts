@@ -13,16 +13,19 @@ export class Visit implements LayerWeights {
   readonly #mapped: MappedTensors;
   readonly #fullName: (name: string) => string;
   readonly #types: VisitTypes;
+  readonly #keeps: boolean;
   readonly #converted = new Map<string, Tensor>();
   /** Ends of what was converted and derived, in order. */
   readonly #ends: (() => void)[] = [];
   readonly #linears = new Map<string, LinearWeights>();
   readonly #derived = new Map<object, Map<string, Tensor>>();
 
-  constructor(mapped: MappedTensors, fullName: (name: string) => string, types: VisitTypes) {
+  /** `keeps`: what is converted stays until the visit's end, also what a scope of it was done with. */
+  constructor(mapped: MappedTensors, fullName: (name: string) => string, types: VisitTypes, keeps = false) {
     this.#mapped = mapped;
     this.#fullName = fullName;
     this.#types = types;
+    this.#keeps = keeps;
   }
 
   get matrixDtype(): ComputeDType {
@@ -81,6 +84,7 @@ export class Visit implements LayerWeights {
   }
 
   scoped<T>(use: () => T): T {
+    if (this.#keeps) return use();
     const before = this.#ends.length;
     try {
       return use();
