@@ -6,6 +6,7 @@ Client of the EMLoC mesh: memory-efficient fine-tuning as gRPC services.
 
 from emloc._artifacts import Artifact
 from emloc._channels import Tls
+from emloc._generation import Piece, Scored
 from emloc._linears import Corrected, Factors, LayerGrams
 from emloc._results import JobResult
 from emloc._rpcs import RetryPolicy
@@ -31,7 +32,9 @@ __all__ = [
     "JobResult",
     "LayerGrams",
     "Operation",
+    "Piece",
     "RetryPolicy",
+    "Scored",
     "Tls",
     "__version__",
 ]

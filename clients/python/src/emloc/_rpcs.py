@@ -111,6 +111,9 @@ describe_mesh = rpc(mesh.DESCRIPTOR, "MeshService.DescribeMesh", mesh.DescribeMe
 
 _a = artifacts.DESCRIPTOR
 get_artifact = rpc(_a, "ArtifactService.GetArtifact", artifacts.GetArtifactRequest, artifacts.GetArtifactResponse)
+list_artifacts = rpc(
+    _a, "ArtifactService.ListArtifacts", artifacts.ListArtifactsRequest, artifacts.ListArtifactsResponse
+)
 upload_artifact = rpc(
     _a, "ArtifactService.UploadArtifact", artifacts.UploadArtifactRequest, artifacts.UploadArtifactResponse
 )
@@ -154,3 +157,4 @@ compress = rpc(
 )
 correct = rpc(correction.DESCRIPTOR, "CorrectionService.Correct", correction.CorrectRequest, correction.CorrectResponse)
 generate = rpc(inference.DESCRIPTOR, "InferenceService.Generate", inference.GenerateRequest, inference.GenerateResponse)
+score = rpc(inference.DESCRIPTOR, "InferenceService.Score", inference.ScoreRequest, inference.ScoreResponse)

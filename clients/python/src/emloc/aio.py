@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import grpc
 import numpy.typing as npt
@@ -15,25 +10,24 @@ from typing_extensions import Self
 
 from emloc import _linears, _rpcs, _spec
 from emloc._aio_calls import AsyncCalls
-from emloc._artifacts import Artifact, Download, read_content, upload_steps
+from emloc._artifacts import Artifact
 from emloc._channels import ChannelOption, Tls, channel_options, coordinator_address, default_timeout
+from emloc._generation import AsyncInference
 from emloc._linears import CompressionMethod, Corrected, Factors, LayerGrams
-from emloc._results import JobResult
 from emloc._rpcs import RetryPolicy
 from emloc._services import Service, StartRequest, address_in, start_of
 from emloc._spec import CorrectionMethod, Dataset, Model
+from emloc._store import AsyncStore
 from emloc._version import version
 from emloc.aio_work import AsyncJob, AsyncOperation
-from emloc.artifact.v1 import artifact_service_pb2 as artifacts
 from emloc.artifact.v1.artifact_pb2 import Source
 from emloc.coordinator.v1 import fine_tune_job_pb2 as jobs
 from emloc.coordinator.v1 import fine_tune_job_service_pb2 as job_service
 from emloc.coordinator.v1.mesh_service_pb2 import DescribeMeshRequest, DescribeMeshResponse
 from emloc.dataset.v1.dataset_pb2 import DatasetSpec
-from emloc.errors import EmlocError
 
 
-class AsyncClient:
+class AsyncClient(AsyncStore, AsyncInference):
     """
     A mesh, by the address of its coordinator, for programs with an event loop; parameters as `Client`'s.
 
@@ -157,40 +151,6 @@ class AsyncClient:
                 return
             request.page_token = page.next_page_token
 
-    # Artifacts
-
-    async def upload(self, path: str | os.PathLike[str], *, timeout: float | None = None) -> Artifact:
-        """Puts a file or directory of this machine into the store, unless the store holds its content already."""
-        content = await asyncio.to_thread(read_content, path)
-        if not await self._holds(content.digest):
-            calls = await self._calls("coordinator")
-            await calls.upload(_rpcs.upload_artifact, upload_steps(content), timeout)
-        return content.artifact
-
-    async def download(
-        self,
-        artifact: Artifact | str,
-        path: str | os.PathLike[str],
-        *,
-        timeout: float | None = None,
-    ) -> Path:
-        """Puts an artifact, or that of a digest, at a new path: whole and checked, or not at all."""
-        digest = artifact if isinstance(artifact, str) else artifact.digest
-        calls = await self._calls("coordinator")
-        known = await calls.unary(_rpcs.get_artifact, artifacts.GetArtifactRequest(digest=digest), default_timeout)
-        with Download(path, digest, is_directory=known.kind == artifacts.ARTIFACT_KIND_DIRECTORY) as download:
-            request = artifacts.DownloadArtifactRequest(digest=digest)
-            async for step in calls.stream(_rpcs.download_artifact, request, timeout):
-                await asyncio.to_thread(download.feed, step)
-            return await asyncio.to_thread(download.finish)
-
-    async def report(self, result: JobResult) -> Any:
-        """report.json of a job, parsed; its schema is docs/report.schema.json."""
-        request = artifacts.DownloadArtifactRequest(digest=result.report.digest)
-        calls = await self._calls("coordinator")
-        steps = calls.stream(_rpcs.download_artifact, request, default_timeout)
-        return json.loads(b"".join([step.chunk async for step in steps]))
-
     # Stage services
 
     async def start(self, request: StartRequest, *, timeout: float | None = default_timeout) -> AsyncOperation:
@@ -268,16 +228,6 @@ class AsyncClient:
         return reader.result()
 
     # Within
-
-    async def _holds(self, digest: str) -> bool:
-        request = artifacts.GetArtifactRequest(digest=digest)
-        try:
-            await (await self._calls("coordinator")).unary(_rpcs.get_artifact, request, default_timeout)
-        except EmlocError as error:
-            if error.code == "NOT_FOUND":
-                return False
-            raise
-        return True
 
     async def _rows(self, dataset: Dataset) -> DatasetSpec:
         if isinstance(dataset, Artifact | Source | DatasetSpec):

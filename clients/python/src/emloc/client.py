@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import grpc
 import numpy.typing as npt
 from typing_extensions import Self
 
 from emloc import _linears, _rpcs, _spec
-from emloc._artifacts import Artifact, Download, read_content, upload_steps
+from emloc._artifacts import Artifact
 from emloc._calls import Calls
 from emloc._channels import ChannelOption, Tls, channel_options, coordinator_address, default_timeout
+from emloc._generation import Inference
 from emloc._linears import CompressionMethod, Corrected, Factors, LayerGrams
-from emloc._results import JobResult
 from emloc._rpcs import RetryPolicy
 from emloc._services import Service, StartRequest, address_in, start_of
 from emloc._spec import CorrectionMethod, Dataset, Model
+from emloc._store import Store
 from emloc._version import version
-from emloc.artifact.v1 import artifact_service_pb2 as artifacts
 from emloc.artifact.v1.artifact_pb2 import Source
 from emloc.coordinator.v1 import fine_tune_job_pb2 as jobs
 from emloc.coordinator.v1 import fine_tune_job_service_pb2 as job_service
 from emloc.coordinator.v1.mesh_service_pb2 import DescribeMeshRequest, DescribeMeshResponse
 from emloc.dataset.v1.dataset_pb2 import DatasetSpec
-from emloc.errors import EmlocError
 from emloc.work import Job, Operation
 
 
-class Client:
+class Client(Store, Inference):
     """
     A mesh, by the address of its coordinator. Threads may share it. Close it, or use it as a context.
 
@@ -105,8 +100,8 @@ class Client:
 
         Example
         -------
-        >>> from emloc.inference.v1.inference_pb2_grpc import InferenceServiceStub
-        >>> InferenceServiceStub(client.channel("inference")).Score(request)
+        >>> from emloc.operation.v1.operation_service_pb2_grpc import OperationServiceStub
+        >>> OperationServiceStub(client.channel("training")).ListOperations(request)
 
         """
         return self._calls(service).channel
@@ -209,48 +204,6 @@ class Client:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
-
-    # Artifacts
-
-    def upload(self, path: str | os.PathLike[str], *, timeout: float | None = None) -> Artifact:
-        """
-        Puts a file or directory of this machine into the store, unless the store holds its content already.
-
-        Example
-        -------
-        >>> client.upload("train.jsonl").digest
-        'sha256:…'
-
-        """
-        content = read_content(path)
-        if not self._holds(content.digest):
-            calls = self._calls("coordinator")
-            calls.upload(_rpcs.upload_artifact, upload_steps(content), timeout)
-        return content.artifact
-
-    def download(self, artifact: Artifact | str, path: str | os.PathLike[str], *, timeout: float | None = None) -> Path:
-        """
-        Puts an artifact, or that of a digest, at a path that does not exist yet, whole and checked, or not at all.
-
-        Example
-        -------
-        >>> client.download(result.adapter, "adapter")
-
-        """
-        digest = artifact if isinstance(artifact, str) else artifact.digest
-        calls = self._calls("coordinator")
-        known = calls.unary(_rpcs.get_artifact, artifacts.GetArtifactRequest(digest=digest), default_timeout)
-        with Download(path, digest, is_directory=known.kind == artifacts.ARTIFACT_KIND_DIRECTORY) as download:
-            request = artifacts.DownloadArtifactRequest(digest=digest)
-            for step in calls.stream(_rpcs.download_artifact, request, timeout):
-                download.feed(step)
-            return download.finish()
-
-    def report(self, result: JobResult) -> Any:
-        """report.json of a job, parsed; its schema is docs/report.schema.json."""
-        request = artifacts.DownloadArtifactRequest(digest=result.report.digest)
-        steps = self._calls("coordinator").stream(_rpcs.download_artifact, request, default_timeout)
-        return json.loads(b"".join(step.chunk for step in steps))
 
     # Stage services
 
@@ -360,16 +313,6 @@ class Client:
         return reader.result()
 
     # Within
-
-    def _holds(self, digest: str) -> bool:
-        request = artifacts.GetArtifactRequest(digest=digest)
-        try:
-            self._calls("coordinator").unary(_rpcs.get_artifact, request, default_timeout)
-        except EmlocError as error:
-            if error.code == "NOT_FOUND":
-                return False
-            raise
-        return True
 
     def _rows(self, dataset: Dataset) -> DatasetSpec:
         if isinstance(dataset, Artifact | Source | DatasetSpec):
