@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 /**
- * What traces and metrics cost a job: the same fine-tuning in pairs, with and without them, in turn, each in a fresh home.
+ * What traces and metrics cost a job: the same fine-tuning in pairs, with and without them, each in a mesh and a home of its
+ * own. The two of a pair run at the same time: what else the machine does, which changes a processor second's worth by more
+ * than what is measured here, is done to both.
  *
  *   node tests/bench/telemetry_cost.mjs [--pairs 4] [--steps 600] [--model DIR] [--data FILE]
  *
  * With them, spans and metrics go by OTLP (gRPC is not needed for that: http/protobuf) to a server in this process that
- * takes and drops them, as often as by default, and every service opens its page for Prometheus. Reported per pair and as
- * medians: seconds of the job, from its turn to its end, and processor seconds of the services and of all processes that
- * they started. The latter is the one to look at on a machine that does other things, too.
+ * takes and drops them, as often as by default, and every service opens its page for Prometheus. Reported for each pair, and
+ * for all together: `seconds` of the job, from its turn to its end; `processor` seconds of the services and of all processes
+ * that they started, during the job; and `whole`, the same from the start of the services, with the command's own.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -29,6 +31,9 @@ const { values } = parseArgs({
 });
 const services = ['calibration', 'compression', 'training', 'correction', 'inference', 'coordinator'];
 const clockTicks = 100;
+/** A command whose output ends with what it took: user and system, as in `0m1.230s 0m0.120s`. */
+const timed = ['sh', '-c', '"$@"; code=$?; times; exit $code', 'sh'];
+const keys = ['seconds', 'processor', 'whole'];
 
 let received = { requests: 0, bytes: 0 };
 const sink = createServer((request, response) => {
@@ -43,23 +48,25 @@ const telemetry = {
   OTEL_EXPORTER_PROMETHEUS_PORT: '29464',
 };
 const pairs = [];
-await job('off'); // compiles programs and fills the system's caches
+await Promise.all([job('off'), job('on')]); // compiles programs and fills the system's caches
 for (let pair = 0; pair < Number(values.pairs); pair += 1) {
-  // Whoever comes first has the cooler machine: turns about.
-  const order = pair % 2 === 0 ? ['off', 'on'] : ['on', 'off'];
-  const measured = {};
-  for (const variant of order) measured[variant] = await job(variant);
+  received = { requests: 0, bytes: 0 };
+  const [off, on] = await Promise.all([job('off'), job('on')]);
+  const measured = { off, on };
   pairs.push(measured);
   console.log(
-    `pair ${pair + 1}: job ${text(measured, 'seconds')}, processor ${text(measured, 'processor')}; sent ${measured.on.sent}`,
+    `pair ${pair + 1}: ${keys.map((key) => `${key} ${text(measured, key)}`).join(', ')}; ` +
+      `sent ${received.requests} requests, ${received.bytes} bytes`,
   );
 }
-for (const key of ['seconds', 'processor']) {
+for (const key of keys) {
   const differences = pairs.map(({ on, off }) => (100 * (on[key] - off[key])) / off[key]);
+  const sum = (variant) => pairs.reduce((total, pair) => total + pair[variant][key], 0);
+  const share = (100 * (sum('on') - sum('off'))) / sum('off');
   const off = median(pairs.map((pair) => pair.off[key]));
   const extra = median(pairs.map((pair) => pair.on[key] - pair.off[key]));
   console.log(
-    `${key}: median ${off.toFixed(2)} s without, ${extra >= 0 ? '+' : ''}${extra.toFixed(2)} s with (` +
+    `${key}: all pairs ${sum('off').toFixed(2)} → ${sum('on').toFixed(2)} s (${share.toFixed(1)} %); median ${off.toFixed(2)} s without, ${extra >= 0 ? '+' : ''}${extra.toFixed(2)} s with (` +
       `${((100 * extra) / off).toFixed(1)} %); pairs ${differences.map((d) => d.toFixed(1)).join(', ')} %`,
   );
 }
@@ -68,7 +75,6 @@ sink.close();
 async function job(variant) {
   const home = mkdtempSync(join(tmpdir(), 'emloc-bench-'));
   const env = { ...process.env, EMLOC_HOME: home, ...(variant === 'on' ? telemetry : {}) };
-  received = { requests: 0, bytes: 0 };
   const mesh = start(['up', '--json'], env);
   try {
     await mesh.saysFirst;
@@ -76,11 +82,12 @@ async function job(variant) {
     const before = processorSeconds(pids);
     const steps = ['--max-steps', values.steps];
     const output = ['--output', join(home, 'tuned'), '--id', 'bench'];
-    await start(['finetune', '--model', values.model, '--data', values.data, ...steps, ...output], env).ended;
-    const processor = processorSeconds(pids) - before;
+    const command = ['finetune', '--model', values.model, '--data', values.data, ...steps, ...output];
+    const said = await start(command, env, timed).ended;
+    const after = processorSeconds(pids);
     const { stages } = JSON.parse(readFileSync(join(home, 'tuned', 'report.json'), 'utf8'));
     const seconds = stages.reduce((sum, stage) => sum + (stage.seconds ?? 0), 0);
-    return { seconds, processor, sent: `${received.requests} requests, ${received.bytes} bytes` };
+    return { seconds, processor: after - before, whole: after + commandSeconds(said) };
   } finally {
     mesh.child.kill('SIGINT');
     await mesh.closed;
@@ -88,20 +95,30 @@ async function job(variant) {
   }
 }
 
-function start(args, env) {
-  const child = spawn(process.execPath, [join(root, 'clients/cli/bin/emloc.mjs'), ...args], {
+function start(args, env, wrapper = []) {
+  const [program, ...rest] = [...wrapper, process.execPath, join(root, 'clients/cli/bin/emloc.mjs'), ...args];
+  const child = spawn(program, rest, {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
+  let printed = '';
   child.stderr.on('data', (chunk) => (said += chunk));
+  child.stdout.on('data', (chunk) => (printed += chunk));
   const saysFirst = new Promise((resolve) => child.stdout.once('data', resolve));
   const closed = new Promise((resolve) => child.once('close', resolve));
   const ended = closed.then((code) => {
     if (code !== 0) throw new Error(`emloc ${args[0]} ended with ${code}:\n${said}`);
+    return printed;
   });
   ended.catch(() => {});
   return { child, saysFirst, closed, ended };
+}
+
+function commandSeconds(printed) {
+  const [user, system] = printed.trim().split('\n').at(-1).split(' ');
+  const seconds = (time) => Number(time.split('m')[0]) * 60 + Number.parseFloat(time.split('m')[1]);
+  return seconds(user) + seconds(system);
 }
 
 /** From the line that says that a service is up. */

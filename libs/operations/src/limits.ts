@@ -15,6 +15,9 @@ export const defaultCancelGraceMs = 10_000;
 /** From SIGTERM to SIGKILL. */
 export const killAfterMs = 2_000;
 
+/** So long an end waits for the channel between a process and its service to be empty. */
+export const reportGraceMs = 1_000;
+
 /**
  * Attempts at an operation that is killed again and again without a new checkpoint: a neighbour's peak of memory passes,
  * but what needs more memory than there is would be killed for ever.

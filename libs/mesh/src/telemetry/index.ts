@@ -1,4 +1,4 @@
-export { startTelemetry, type Telemetry, type TelemetryOptions } from './start.ts';
+export { startTelemetry, takeReport, type Telemetry, type TelemetryOptions } from './start.ts';
 export {
   addSpan,
   currentTraceparent,
@@ -19,5 +19,5 @@ export {
   type Observation,
   type Recorder,
 } from './metrics.ts';
-export { workerTelemetry, type WorkerRun } from './worker-telemetry.ts';
+export { workerTelemetry, type WorkerRun } from './worker/worker-telemetry.ts';
 export type { SpanLine } from './json-lines-exporter.ts';

@@ -12,6 +12,7 @@ import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import type { Logger } from 'pino';
 import type { TelemetrySettings } from './environment.ts';
 import { metricReaders } from './metric-readers.ts';
+import { spanReceiver } from './received-spans.ts';
 import { spanIds } from './span-ids.ts';
 import { spanProcessors } from './span-processors.ts';
 import type { Telemetry, TelemetryOptions } from './start.ts';
@@ -20,7 +21,7 @@ const shutdownMs = 5000;
 
 export async function install(settings: TelemetrySettings, options: TelemetryOptions): Promise<Telemetry> {
   if (options.logger !== undefined) sayWhatFails(options.logger);
-  const resource = resourceOf(options.service);
+  const resource = resourceOf(options.service, process.pid);
   const ends: (() => Promise<void>)[] = [];
   const processors = await spanProcessors(settings.traces, options.service);
   if (processors.length > 0) {
@@ -36,6 +37,7 @@ export async function install(settings: TelemetrySettings, options: TelemetryOpt
   }
   return {
     enabled: ends.length > 0,
+    takeSpans: spanReceiver(processors, resourceOf),
     shutdown: async () => {
       const timeout = new Promise<void>((done) => setTimeout(done, shutdownMs).unref());
       await Promise.race([Promise.allSettled(ends.map((end) => end())), timeout]);
@@ -44,12 +46,12 @@ export async function install(settings: TelemetrySettings, options: TelemetryOpt
 }
 
 /** OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over what the process knows of itself. */
-function resourceOf(service: string): Resource {
+function resourceOf(service: string, pid: number): Resource {
   return resourceFromAttributes({
     'service.name': service,
     'service.namespace': 'emloc',
-    'service.instance.id': `${hostname()}-${process.pid}`,
-    'process.pid': process.pid,
+    'service.instance.id': `${hostname()}-${pid}`,
+    'process.pid': pid,
   }).merge(detectResources({ detectors: [envDetector] }));
 }
 

@@ -1,4 +1,4 @@
-/** Spans as JSON lines in a file, written as they end, so that a killed process leaves what it had. */
+/** Spans as JSON lines in a file, written as they end or are handed over, so that a killed process leaves what it had. */
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SpanKind, SpanStatusCode, type HrTime } from '@opentelemetry/api';
@@ -52,7 +52,7 @@ function lineOf(span: ReadableSpan): SpanLine {
     name: span.name,
     kind: SpanKind[span.kind] ?? 'INTERNAL',
     service: String(span.resource.attributes['service.name']),
-    pid: process.pid,
+    pid: Number(span.resource.attributes['process.pid'] ?? process.pid),
     startMs: ms(span.startTime),
     durationMs: ms(span.duration),
     status: SpanStatusCode[span.status.code] ?? 'UNSET',

@@ -27,8 +27,8 @@ export async function metricReaders({
 
 async function otlpExporter(protocol: Protocol): Promise<PushMetricExporter> {
   if (protocol === 'grpc') {
-    const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-grpc');
-    return new OTLPMetricExporter();
+    const { grpcMetricExporter } = await import('./grpc-exporters.ts');
+    return grpcMetricExporter();
   }
   const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-proto');
   return new OTLPMetricExporter();

@@ -5,9 +5,6 @@ import type { SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace-node'
 import type { Protocol, TelemetrySettings } from './environment.ts';
 import { JsonLinesExporter } from './json-lines-exporter.ts';
 
-/** Below the standard's 5 s: a process that is killed loses what it had not sent. OTEL_BSP_SCHEDULE_DELAY overrides. */
-const sendEveryMs = 1000;
-
 export async function spanProcessors(
   { directory, otlp }: TelemetrySettings['traces'],
   service: string,
@@ -18,16 +15,16 @@ export async function spanProcessors(
     processors.push(new SimpleSpanProcessor(new JsonLinesExporter(path)));
   }
   if (otlp !== undefined) {
-    const delay = process.env['OTEL_BSP_SCHEDULE_DELAY'] ? {} : { scheduledDelayMillis: sendEveryMs };
-    processors.push(new BatchSpanProcessor(await otlpExporter(otlp), delay));
+    // Every 5 s, or as OTEL_BSP_SCHEDULE_DELAY says: each request costs a service that does little else some milliseconds.
+    processors.push(new BatchSpanProcessor(await otlpExporter(otlp)));
   }
   return processors;
 }
 
 async function otlpExporter(protocol: Protocol): Promise<SpanExporter> {
   if (protocol === 'grpc') {
-    const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-grpc');
-    return new OTLPTraceExporter();
+    const { grpcTraceExporter } = await import('./grpc-exporters.ts');
+    return grpcTraceExporter();
   }
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
   return new OTLPTraceExporter();

@@ -1,12 +1,15 @@
 /**
  * Traces and metrics of a process, set up from OpenTelemetry's standard environment. Where nothing is configured nothing
- * is installed, nor even loaded: the SDK costs a process 100 ms and some 20 MB.
+ * is installed, nor even loaded. The processes of operations load none of it (`worker/`).
  */
 import type { Logger } from 'pino';
 import { readTelemetrySettings, type Env, type TelemetrySettings } from './environment.ts';
+import { isSpanReport, type SpanReport } from './worker/span-report.ts';
 
 export interface Telemetry {
   readonly enabled: boolean;
+  /** Spans of a process that this one started. */
+  takeSpans(report: SpanReport): void;
   /** Sends what is still held; waits 5 s at most. */
   shutdown(): Promise<void>;
 }
@@ -21,7 +24,7 @@ export interface TelemetryOptions {
   readonly logger?: Logger;
 }
 
-const off: Telemetry = { enabled: false, shutdown: async () => {} };
+const off: Telemetry = { enabled: false, takeSpans: () => {}, shutdown: async () => {} };
 
 let started: Promise<Telemetry> | undefined;
 
@@ -29,6 +32,11 @@ let started: Promise<Telemetry> | undefined;
 export function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   started ??= start(options);
   return started;
+}
+
+/** What an operation's process handed over (`workerTelemetry`): sent with this process's own spans. */
+export function takeReport(report: object): void {
+  if (isSpanReport(report)) void started?.then((telemetry) => telemetry.takeSpans(report));
 }
 
 /** A process whose owner counts for it needs nothing where only metrics are wanted. */

@@ -21,6 +21,14 @@ function start(args: readonly string[], env: Record<string, string>): ChildProce
   return child;
 }
 
+const spansIn = (folder: string): SpanLine[] =>
+  readdirSync(folder).flatMap((name) =>
+    readFileSync(join(folder, name), 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as SpanLine),
+  );
+
 async function firstLine(child: ChildProcess): Promise<string> {
   if (child.stdout === null) throw new Error('no stdout');
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
@@ -42,12 +50,7 @@ test('one trace goes through caller, two services and the process of an operatio
   expect(code).toBe(0);
   await Promise.all([stop(first), stop(last)]);
 
-  const spans = readdirSync(folder).flatMap((name) =>
-    readFileSync(join(folder, name), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as SpanLine),
-  );
+  const spans = spansIn(folder);
   expect(new Set(spans.map((span) => span.service))).toEqual(new Set(['caller', 'first', 'last', 'worker']));
   expect(new Set(spans.map((span) => span.pid)).size).toBe(5);
   expect(new Set(spans.map((span) => span.traceId)).size).toBe(1);
@@ -88,19 +91,31 @@ test('what is sampled is decided by the standard variables, and by the caller fo
     [{ OTEL_TRACES_SAMPLER: 'always_off' }, 0],
     [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' }, 0],
     [{ TRACEPARENT: `${trace}-00` }, 0],
-    [{ TRACEPARENT: `${trace}-01` }, 2],
+    [{ TRACEPARENT: `${trace}-01` }, 3],
+    [{ OTEL_TRACES_SAMPLER: 'always_on', TRACEPARENT: `${trace}-00` }, 3],
   ];
-  for (const [env, spans] of cases) {
+  const counted = cases.map(async ([env]) => {
     const folder = temporaryDirectory();
-    await once(start(['work'], { ...env, EMLOC_TRACE_FILE: folder }), 'exit');
-    const lines = readdirSync(folder).flatMap((name) =>
-      readFileSync(join(folder, name), 'utf8').split('\n').filter(Boolean),
-    );
-    expect(lines.length).toBe(spans);
-  }
+    await once(start(['own'], { ...env, EMLOC_TRACE_FILE: folder }), 'exit');
+    return spansIn(folder).length;
+  });
+  expect(await Promise.all(counted)).toEqual(cases.map(([, spans]) => spans));
 });
 
-test('spans are sent by OTLP, over HTTP and over gRPC', async () => {
+test('what the process of an operation has done when it is killed is in the trace', async () => {
+  const folder = temporaryDirectory();
+  await once(start(['own', 'killed'], { EMLOC_TRACE_FILE: folder }), 'exit');
+  const spans = spansIn(folder);
+  const operation = spans.find(({ name }) => name === 'operation');
+  const others = spans.filter((span) => span !== operation);
+  expect(others.map(({ service, name }) => `${service}: ${name}`)).toEqual([
+    'worker: start process',
+    'worker: layer 0',
+  ]);
+  for (const span of others) expect(span.parentSpanId).toBe(operation?.spanId);
+});
+
+test('spans, also those that were handed over, are sent by OTLP, over HTTP and over gRPC', async () => {
   const bodies: Buffer[] = [];
   const http = createServer((request, response) => {
     request.on('data', (chunk: Buffer) => bodies.push(chunk)).on('end', () => response.end());
@@ -129,7 +144,7 @@ test('spans are sent by OTLP, over HTTP and over gRPC', async () => {
   ];
   for (const env of endpoints) {
     bodies.length = 0;
-    await once(start(['work'], env), 'exit');
+    await once(start(['own'], env), 'exit');
     const sent = Buffer.concat(bodies).toString('latin1');
     expect(sent).toContain('start process');
     expect(sent).toContain('worker');

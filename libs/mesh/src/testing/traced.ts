@@ -1,6 +1,7 @@
 /**
  * Processes of the telemetry test. `serve NEXT`: a service that asks the next one (or answers itself); prints its address.
- * `call ADDRESS`: a caller. `work`: the process of an operation, which continues the trace in TRACEPARENT.
+ * `call ADDRESS`: a caller. `own`: what starts the process of an operation, and continues the trace in TRACEPARENT; that
+ * process is `work`, and with `own killed` it is killed while it works.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,6 +10,7 @@ import {
   currentTraceparent,
   runWithTraceparent,
   startTelemetry,
+  takeReport,
   withSpan,
   workerTelemetry,
 } from '../telemetry/index.ts';
@@ -37,10 +39,41 @@ async function serve(next: string | undefined): Promise<void> {
   stopOnSignals(server);
 }
 
-async function runWorkerProcess(): Promise<void> {
-  const env = { ...process.env, TRACEPARENT: currentTraceparent() };
-  const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), 'work'], { env });
-  await once(child, 'exit');
+async function runWorkerProcess(...args: readonly string[]): Promise<void> {
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', fileURLToPath(import.meta.url), 'work', ...args],
+    {
+      env: { ...process.env, TRACEPARENT: currentTraceparent() },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    },
+  );
+  child.on('message', takeReport);
+  await Promise.all([once(child, 'exit'), once(child, 'disconnect')]);
+}
+
+async function own(...args: readonly string[]): Promise<void> {
+  const telemetry = await startTelemetry({ service: 'owner' });
+  await runWithTraceparent(process.env['TRACEPARENT'], () =>
+    withSpan('operation', {}, () => runWorkerProcess(...args)),
+  );
+  await telemetry.shutdown();
+}
+
+async function work(isKilled: boolean): Promise<void> {
+  const run = {
+    id: 'op',
+    kind: 'train',
+    attempt: 1,
+    mode: 'operation' as const,
+    traceparent: process.env['TRACEPARENT'],
+    report: (what: object) => void process.send?.(what),
+  };
+  await workerTelemetry('worker')(run, async () => {
+    await withSpan('layer 0', {}, () => {});
+    if (isKilled) await withSpan('layer 1', {}, () => process.kill(process.pid, 'SIGKILL'));
+  });
+  if (process.connected) process.disconnect();
 }
 
 async function call(address: string): Promise<void> {
@@ -61,13 +94,5 @@ async function call(address: string): Promise<void> {
 
 if (role === 'serve') await serve(argument);
 if (role === 'call') await call(argument ?? '');
-if (role === 'work') {
-  const run = {
-    id: 'op',
-    kind: 'train',
-    attempt: 1,
-    mode: 'operation' as const,
-    traceparent: process.env['TRACEPARENT'],
-  };
-  await workerTelemetry('worker')(run, async () => withSpan('layer 0', {}, () => {}));
-}
+if (role === 'own') await own(...process.argv.slice(3));
+if (role === 'work') await work(argument === 'killed');

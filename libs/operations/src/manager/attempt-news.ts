@@ -20,6 +20,10 @@ export class AttemptNews {
     this.run = { ...run, lost };
   }
 
+  report(what: object): void {
+    this.#observer.report?.(this.run, what);
+  }
+
   /** Tells what came since. */
   tell(): void {
     if (this.#observer.event === undefined) return;

@@ -95,6 +95,7 @@ export class Attempt {
         },
         env: { ...this.#options.env, TRACEPARENT: traceparent },
         log,
+        report: (what) => this.#news?.report(what),
       });
     } finally {
       closeSync(log);

@@ -7,10 +7,11 @@ interface Seen {
   readonly runs: AttemptRun[];
   readonly ends: AttemptEnd[];
   readonly events: object[];
+  readonly reports: object[];
 }
 
 function observer(traceparent?: string): { readonly seen: Seen; readonly observer: OperationObserver } {
-  const seen: Seen = { runs: [], ends: [], events: [] };
+  const seen: Seen = { runs: [], ends: [], events: [], reports: [] };
   return {
     seen,
     observer: {
@@ -18,9 +19,11 @@ function observer(traceparent?: string): { readonly seen: Seen; readonly observe
         seen.runs.push(run);
         const end = await work(traceparent ?? run.traceparent);
         seen.ends.push(end);
+        seen.reports.push({ end: end.state });
         return end;
       },
       event: (_run, event) => seen.events.push(event),
+      report: (run, what) => seen.reports.push({ id: run.id, ...what }),
     },
   };
 }
@@ -42,6 +45,22 @@ test('an observer sees the attempt, what its process says, in order and once, an
   expect(seen.ends).toMatchObject([
     { state: 'SUCCEEDED', usage: { peakRssBytes: expect.any(Number) } },
     { state: 'FAILED', error: { reason: 'LOSS_NOT_FINITE' } },
+  ]);
+});
+
+test('what a process reports is heard before its end, also where it is killed in the next moment', async () => {
+  const { seen, observer: own } = observer();
+  const operations = manager({ observer: own });
+  await operations.start({ id: 'a', kind: 'die', request: { signal: 'SIGKILL' } });
+  await operations.wait('a');
+  await operations.start({ id: 'b', kind: 'add', request: { a: 1, b: 2 } });
+  await operations.wait('b');
+  await operations.close();
+  const killed = [{ id: 'a', begun: 'die' }, { end: expect.stringMatching(/QUEUED|FAILED/) }];
+  expect(seen.reports).toEqual([
+    ...[killed, killed, killed].flat(),
+    { id: 'b', begun: 'add' },
+    { end: 'SUCCEEDED' },
   ]);
 });
 

@@ -41,6 +41,8 @@ export interface OperationObserver {
   ) => Promise<AttemptEnd>;
   /** What the process emitted, within `sampleMs`. */
   readonly event?: (run: AttemptRun, event: object) => void;
+  /** What the process reported, as it comes: nobody keeps it. Before the end that `around` sees. */
+  readonly report?: (run: AttemptRun, what: object) => void;
 }
 
 /** How many operations of a kind wait or run here. */

@@ -5,7 +5,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import { programArguments } from '@emloc/launch';
+import { reportGraceMs } from '../limits.ts';
 import { orderVariable, type Order } from '../worker/order.ts';
+import { isReport } from '../worker/report.ts';
 
 export interface WorkerProcess {
   readonly child: ChildProcess;
@@ -32,6 +34,8 @@ export interface SpawnOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The descriptor that gets what it prints. */
   readonly log: number;
+  /** Hears what the process reports. */
+  readonly report?: ((what: object) => void) | undefined;
 }
 
 /**
@@ -49,7 +53,10 @@ export function spawnWorker(options: SpawnOptions): WorkerProcess {
   });
   const ended = new Promise<Exit>((resolve) => {
     child.once('error', (error) => resolve({ code: null, signal: null, error }));
-    child.once('exit', (code, signal) => resolve({ code, signal }));
+    child.once('exit', (code, signal) => void channelClosed(child).then(() => resolve({ code, signal })));
+  });
+  child.on('message', (message) => {
+    if (isReport(message)) options.report?.(message.report);
   });
   // None where the process could not be started.
   const [, , , input, output] = child.stdio ?? [];
@@ -75,4 +82,16 @@ export function spawnWorker(options: SpawnOptions): WorkerProcess {
       if (!over && child.connected) child.send(message, () => {});
     },
   };
+}
+
+/** What a process said before it ended may come after its end is known. */
+async function channelClosed(child: ChildProcess): Promise<void> {
+  if (!child.connected) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, reportGraceMs);
+    child.once('disconnect', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { EmlocError } from '@emloc/errors';
+import type { WorkerHandler } from '../worker/context.ts';
 import { runWorker } from '../worker/run-worker.ts';
 
 /** As a native call does: nothing of JavaScript runs in this thread meanwhile. */
@@ -18,7 +19,7 @@ const readStep = (path: string): number => {
   }
 };
 
-await runWorker({
+const handlers: Readonly<Record<string, WorkerHandler>> = {
   add: ({ a, b }: { a: number; b: number }, ctx) => {
     ctx.emit({ stage: 'adding' });
     return { sum: a + b, traceparent: ctx.traceparent, env: process.env['TRACEPARENT'] };
@@ -114,5 +115,12 @@ await runWorker({
   sleep: async ({ ms }: { ms: number }, ctx) => {
     await wait(ms, undefined, { signal: ctx.signal });
     return 'slept';
+  },
+};
+
+await runWorker(handlers, {
+  around: (run, work) => {
+    run.report({ begun: run.kind });
+    return work();
   },
 });

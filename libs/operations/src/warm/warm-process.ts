@@ -5,7 +5,7 @@ import { FrameType, type Frame } from '../frames/frame.ts';
 import { FrameWriter } from '../frames/frame-writer.ts';
 import { readFrames } from '../frames/read-frames.ts';
 import { exitReason } from '../process/exit-reason.ts';
-import { spawnWorker, type WorkerProcess } from '../process/spawn-worker.ts';
+import { spawnWorker, type SpawnOptions, type WorkerProcess } from '../process/spawn-worker.ts';
 
 /** What the process prints is the service's own log; never its stdout, which may be somebody's data. */
 const stderr = 2;
@@ -18,9 +18,9 @@ export class WarmProcess {
   readonly #frames: AsyncGenerator<Frame, void, void>;
   #dead = false;
 
-  constructor(worker: URL | string, env: Readonly<Record<string, string | undefined>>) {
+  constructor({ worker, env, report }: Omit<SpawnOptions, 'order' | 'log'>) {
     const order = { mode: 'warm' as const, parentPid: process.pid };
-    this.#process = spawnWorker({ worker, env, order, log: stderr });
+    this.#process = spawnWorker({ worker, env, order, log: stderr, report });
     this.#writer = new FrameWriter(this.#process.input);
     this.#frames = readFrames(this.#process.output);
     void this.#process.ended.then(() => (this.#dead = true));

@@ -18,6 +18,16 @@ test('one process answers all calls, in order, with frames both ways', async () 
   expect(await second.result).toBe(worker.pid);
 });
 
+test('what the process reports of each call is heard', async () => {
+  const reports: object[] = [];
+  const worker = warm({ report: (what) => reports.push(what) });
+  await worker.call({ kind: 'pid', request: {} }).result;
+  await worker.call({ kind: 'add', request: { a: 1, b: 2 } }).result;
+  // It comes over a channel of its own.
+  while (reports.length < 2) await wait(10);
+  expect(reports).toEqual([{ begun: 'pid' }, { begun: 'add' }]);
+});
+
 test('output that nobody reads does not stop the call; an error arrives whole, also while input still comes', async () => {
   const worker = warm();
   const call = worker.call({ kind: 'produce', request: { frames: 50, bytes: 2 ** 18 } });

@@ -16,6 +16,8 @@ export interface WarmWorkerOptions {
   readonly maxQueued?: number;
   readonly cancelGraceMs?: number;
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What a process reports, as it comes: nobody keeps it. */
+  readonly report?: (what: object) => void;
 }
 
 export class WarmWorker {
@@ -33,6 +35,7 @@ export class WarmWorker {
       maxQueued: defaultMaxWaitingCalls,
       cancelGraceMs: defaultCancelGraceMs,
       env: {},
+      report: () => {},
       ...options,
     };
   }
@@ -85,7 +88,7 @@ export class WarmWorker {
 
   async #answer(call: WarmCall): Promise<void> {
     if (this.#process === undefined || this.#process.dead) {
-      this.#process = new WarmProcess(this.#options.worker, this.#options.env);
+      this.#process = new WarmProcess(this.#options);
     }
     const process = this.#process;
     const { kind, request, traceparent, input } = call.options;

@@ -36,6 +36,8 @@ export interface WorkerRun {
   readonly attempt: number;
   readonly mode: 'operation' | 'warm';
   readonly traceparent: string | undefined;
+  /** To `report` of the service's observer, at once; not kept. */
+  readonly report: (what: object) => void;
 }
 
 export interface WorkerOptions {

@@ -16,6 +16,7 @@ import { abortable, abortableItems } from './abortable.ts';
 import { letIn, type WorkerContext, type WorkerHandler, type WorkerOptions } from './context.ts';
 import { diskFullExitCode, stateAfter, stopReason, type OperationOrder, type StopMessage } from './order.ts';
 import { inputOfOperation, openOutput } from './pipes.ts';
+import { report, reported } from './report.ts';
 import { startWatchdog } from './watchdog.ts';
 
 export async function runOperation(
@@ -86,6 +87,7 @@ export async function runOperation(
       attempt: order.attempt,
       mode: 'operation' as const,
       traceparent,
+      report,
     };
     const result = await (options.around === undefined ? work() : options.around(run, work));
     await output?.end();
@@ -93,6 +95,7 @@ export async function runOperation(
   } catch (error) {
     failed(error);
   }
+  await reported();
   process.exit(0);
 }
 

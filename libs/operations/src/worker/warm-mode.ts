@@ -9,6 +9,7 @@ import { letIn, type WorkerContext, type WorkerHandler, type WorkerOptions } fro
 import { handlerOf } from './operation-mode.ts';
 import { stopReason, type CallOrder, type StopMessage, type WarmOrder } from './order.ts';
 import { openInput, openOutput } from './pipes.ts';
+import { report } from './report.ts';
 import { startWatchdog } from './watchdog.ts';
 
 export async function runWarm(
@@ -67,7 +68,7 @@ async function answerOf(
   };
   try {
     const work = async (): Promise<unknown> => handlerOf(handlers, kind)(call.request, context);
-    const run = { id, kind, attempt: 1, mode: 'warm' as const, traceparent };
+    const run = { id, kind, attempt: 1, mode: 'warm' as const, traceparent, report };
     return jsonFrame(
       FrameType.end,
       await (options.around === undefined ? work() : options.around(run, work)),

@@ -9,6 +9,7 @@ import {
   currentTraceparent,
   startServer,
   stopOnSignals,
+  takeReport,
   type Implementation,
   type Logger,
   type ServiceName,
@@ -79,8 +80,14 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
     env,
     observer: observeOperations(logger),
   });
-  const warm = new WarmWorker({ worker, env });
-  const holders = new WarmPool({ worker, env, maxProcesses: maxHolders, idleMs: holderIdleMs });
+  const warm = new WarmWorker({ worker, env, report: takeReport });
+  const holders = new WarmPool({
+    worker,
+    env,
+    report: takeReport,
+    maxProcesses: maxHolders,
+    idleMs: holderIdleMs,
+  });
   const store = new ArtifactStore(config.storeDir);
   const sources = sourceResolver(config.modelRoots, async (digest) =>
     isDigest(digest) && (await store.has(digest)) ? store.path(digest) : undefined,

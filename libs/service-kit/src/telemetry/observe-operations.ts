@@ -2,7 +2,14 @@
  * An operation as its service sees it: a span of its own, that outlives the process and even the service (whoever takes the
  * operation over ends the span that was left open), two lines in the log, and metrics.
  */
-import { addSpan, currentTraceparent, runWithTraceparent, withSpan, type Logger } from '@emloc/mesh';
+import {
+  addSpan,
+  currentTraceparent,
+  runWithTraceparent,
+  takeReport,
+  withSpan,
+  type Logger,
+} from '@emloc/mesh';
 import type { AttemptEnd, AttemptRun, OperationObserver } from '@emloc/operations';
 import type { WorkerEvent } from '../operations/events.ts';
 import { countBegin, countEnd, countEvent } from './operation-metrics.ts';
@@ -37,6 +44,7 @@ export function observeOperations(logger: Logger): OperationObserver {
         );
       }),
     event: (run, event) => countEvent(run, event as WorkerEvent),
+    report: (_run, what) => takeReport(what),
   };
 }
 
