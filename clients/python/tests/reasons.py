@@ -25,7 +25,7 @@ from .conftest import repository
 Case = dict[str, Any]
 # So many at once: those that start a process take a second or two.
 workers = 4
-patience_seconds = 120
+patience_seconds = 300
 
 
 @cache

@@ -77,8 +77,13 @@ export const started = (
 });
 
 /** A call about an operation of a stage service. */
-export const onOperation = (service: ServiceName, method: string, request: object): Call => ({
+export const onOperation = (
+  method: string,
+  id: string,
+  service: ServiceName = 'training',
+  more: object = {},
+): Call => ({
   service,
-  rpc: `${operations}/${method}`,
-  requests: [request],
+  rpc: `${operations}/${method}Operation`,
+  requests: [{ id, ...more }],
 });

@@ -46,6 +46,7 @@ const why: Readonly<Record<string, readonly string[]>> = {
   ],
   'a full disk, or too little memory': ['DISK_FULL', 'FILE_NOT_MAPPABLE', 'OUT_OF_MEMORY'],
   'two replicas at work on one operation': ['OPERATION_BUSY'],
+  'a call between the wish to stop and its end, which may be a moment': ['JOB_STOPPING'],
   'calibration services that see other files, or break off': [
     ...['CALIBRATION_CUT_SHORT', 'MODEL_MISMATCH', 'SHARDS_DIFFER'],
   ],

@@ -180,7 +180,7 @@ export function requestCases(files: Files): Case[] {
       code: 'UNAVAILABLE',
       field: null,
       // Of a method that is not repeated.
-      call: { ...onOperation('training', 'DeleteOperation', { id: 'x' }), address: '127.0.0.1:1' },
+      call: { ...onOperation('Delete', 'x'), address: '127.0.0.1:1' },
     },
     {
       reason: 'RPC_NOT_FOUND',

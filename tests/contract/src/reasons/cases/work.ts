@@ -1,43 +1,79 @@
 /** What can be done wrong with operations and jobs. */
 import type { ServiceName } from '@emloc/mesh';
-import { call, jobs, onOperation, training, correction, type Call, type Case } from '../case.ts';
+import { call, correction, jobs, onOperation, training, type Call, type Case } from '../case.ts';
 import { fixtureAdapter, model, noArtifact, trainRows, type Files } from '../files.ts';
 
-const most = 16;
+/** So many wait beside the one that runs, unless a service is told otherwise. */
+const mostWaiting = 16;
 
-export function workCases(files: Files): Case[] {
-  const endless = (id: string, seed = 1): { operationId: string } =>
-    ({
-      operationId: id,
+const operationReached = (service: ServiceName, id: string, state: string): Call => ({
+  ...onOperation('Get', id, service),
+  until: { path: ['operation', 'state'], value: `OPERATION_STATE_${state}` },
+});
+
+export const workCases = (files: Files): Case[] => [
+  ...endedCases(files),
+  ...endlessCases(files),
+  ...jobCases(files),
+];
+
+/** About no operation, and about one that has succeeded. */
+function endedCases(files: Files): Case[] {
+  const id = files.id('merged');
+  const merged: Pick<Case, 'before'> = {
+    before: [
+      call(`${correction}/StartMerge`, { operationId: id, model, adapter: { path: fixtureAdapter } }),
+      operationReached('correction', id, 'SUCCEEDED'),
+    ],
+  };
+  return [
+    {
+      reason: 'OPERATION_NOT_FOUND',
+      code: 'NOT_FOUND',
+      field: 'id',
+      value: 'nobody',
+      call: onOperation('Get', 'nobody'),
+    },
+    {
+      reason: 'OPERATION_NOT_RESUMABLE',
+      code: 'FAILED_PRECONDITION',
+      field: 'id',
+      value: id,
+      ...merged,
+      call: onOperation('Resume', id, 'correction'),
+    },
+    {
+      reason: 'KIND_UNKNOWN',
+      code: 'INVALID_ARGUMENT',
+      field: 'kind',
+      value: 'merge',
+      ...merged,
+      call: onOperation('Resume', id, 'training'),
+    },
+    {
+      reason: 'CURSOR_BEYOND_END',
+      code: 'OUT_OF_RANGE',
+      field: 'after_cursor',
+      value: '1000000',
+      ...merged,
+      call: onOperation('Watch', id, 'correction', { afterCursor: 1_000_000 }),
+    },
+  ];
+}
+
+/** About one training without an end, which the cases share in this order, and about as many as may wait. */
+function endlessCases(files: Files): Case[] {
+  const id = files.id('endless');
+  const start = (operationId: string, seed = 1): Call =>
+    call(`${training}/StartTraining`, {
+      operationId,
       model,
       dataset: trainRows,
       lora: { r: 2, targetModules: ['q_proj'] },
       options: { maxSteps: 1_000_000, seed },
-    }) as { operationId: string };
-  const start = (id: string, seed?: number): Call => call(`${training}/StartTraining`, endless(id, seed));
-  const on = (method: string, id: string, service: ServiceName = 'training'): Call =>
-    onOperation(service, `${method}Operation`, { id });
-  const reached = (service: ServiceName, id: string, state: string): Call => ({
-    ...on('Get', id, service),
-    until: { path: ['operation', 'state'], value: `OPERATION_STATE_${state}` },
-  });
-  const [merged, foreign] = [files.id('merged'), files.id('foreign')];
-  const merge = (id: string): Call =>
-    call(`${correction}/StartMerge`, { operationId: id, model, adapter: { path: fixtureAdapter } });
-  const one = (name: string): { id: string; after: Call[] } => {
-    const id = files.id(name);
-    return { id, after: [on('Cancel', id), reached('training', id, 'CANCELLED')] };
-  };
-  const [reused, active, cancelled, paused, late] = ['reused', 'active', 'cancelled', 'paused', 'late'].map(
-    one,
-  ) as [
-    ReturnType<typeof one>,
-    ReturnType<typeof one>,
-    ReturnType<typeof one>,
-    ReturnType<typeof one>,
-    ReturnType<typeof one>,
-  ];
-  const waiting = Array.from({ length: most + 1 }, (_, i) => files.id(`waiting-${i}`));
+    });
+  const waiting = Array.from({ length: mostWaiting + 1 }, (_, i) => files.id(`waiting-${i}`));
+  const begun = { before: [start(id)], alone: true } as const;
   return [
     {
       reason: 'OPERATION_ID_INVALID',
@@ -47,98 +83,60 @@ export function workCases(files: Files): Case[] {
       call: start('a/b'),
     },
     {
-      reason: 'OPERATION_NOT_FOUND',
-      code: 'NOT_FOUND',
-      field: 'id',
-      value: 'nobody',
-      call: on('Get', 'nobody'),
-    },
-    {
       reason: 'OPERATION_ID_REUSED',
       code: 'ALREADY_EXISTS',
       field: 'operation_id',
-      value: reused.id,
-      before: [start(reused.id)],
-      call: start(reused.id, 2),
-      after: reused.after,
-      alone: true,
+      value: id,
+      ...begun,
+      call: start(id, 2),
     },
     {
       reason: 'OPERATION_ACTIVE',
       code: 'FAILED_PRECONDITION',
       field: 'id',
-      value: active.id,
-      before: [start(active.id)],
-      call: on('Delete', active.id),
-      after: active.after,
+      value: id,
+      ...begun,
+      call: onOperation('Delete', id),
+    },
+    {
+      reason: 'DEADLINE_EXCEEDED',
+      code: 'DEADLINE_EXCEEDED',
+      field: null,
+      ...begun,
+      call: { ...onOperation('Watch', id), timeoutSeconds: 0.2 },
+    },
+    {
+      reason: 'OPERATION_PAUSED',
+      code: 'CANCELLED',
+      field: null,
+      before: [start(id), onOperation('Pause', id)],
+      wait: { service: 'training', id },
       alone: true,
     },
     {
       reason: 'OPERATION_CANCELLED',
       code: 'CANCELLED',
       field: null,
-      before: [start(cancelled.id), on('Cancel', cancelled.id)],
-      wait: { service: 'training', id: cancelled.id },
-      alone: true,
-    },
-    {
-      reason: 'OPERATION_PAUSED',
-      code: 'CANCELLED',
-      field: null,
-      before: [start(paused.id), on('Pause', paused.id)],
-      wait: { service: 'training', id: paused.id },
-      alone: true,
-    },
-    {
-      reason: 'DEADLINE_EXCEEDED',
-      code: 'DEADLINE_EXCEEDED',
-      field: null,
-      before: [start(late.id)],
-      call: { ...on('Watch', late.id), timeoutSeconds: 0.2 },
-      after: late.after,
+      before: [
+        start(id),
+        onOperation('Pause', id),
+        operationReached('training', id, 'PAUSED'),
+        onOperation('Resume', id),
+        onOperation('Cancel', id),
+      ],
+      wait: { service: 'training', id },
       alone: true,
     },
     {
       reason: 'QUEUE_FULL',
       code: 'RESOURCE_EXHAUSTED',
       field: null,
-      before: waiting.map((id) => start(id)),
+      before: waiting.map((each) => start(each)),
       call: start(files.id('one-too-many')),
-      after: [...waiting].reverse().map((id) => on('Cancel', id)),
+      after: [...waiting].reverse().map((each) => onOperation('Cancel', each)),
       alone: true,
     },
-    {
-      reason: 'OPERATION_NOT_RESUMABLE',
-      code: 'FAILED_PRECONDITION',
-      field: 'id',
-      value: merged,
-      before: [merge(merged), reached('correction', merged, 'SUCCEEDED')],
-      call: on('Resume', merged, 'correction'),
-    },
-    {
-      reason: 'KIND_UNKNOWN',
-      code: 'INVALID_ARGUMENT',
-      field: 'kind',
-      value: 'merge',
-      before: [merge(foreign), reached('correction', foreign, 'SUCCEEDED')],
-      call: on('Resume', foreign, 'training'),
-    },
-    {
-      reason: 'CURSOR_BEYOND_END',
-      code: 'OUT_OF_RANGE',
-      field: 'after_cursor',
-      value: '1000000',
-      ...beyond(files.id('beyond')),
-    },
-    ...jobCases(files),
   ];
-
-  function beyond(id: string): Pick<Case, 'before' | 'call'> {
-    return {
-      before: [merge(id), reached('correction', id, 'SUCCEEDED')],
-      call: onOperation('correction', 'WatchOperation', { id, afterCursor: 1_000_000 }),
-    };
-  }
 }
 
 function jobCases(files: Files): Case[] {
@@ -152,9 +150,11 @@ function jobCases(files: Files): Case[] {
     ...on('Get', id),
     until: { path: ['job', 'status', 'state'], value: `JOB_STATE_${state}` },
   });
-  const [reused, active, stopping, failing] = ['reused', 'active', 'stopping', 'failing'].map((name) =>
-    files.id(`job-${name}`),
-  ) as [string, string, string, string];
+  const [reused, endless, failing] = [
+    files.id('job-reused'),
+    files.id('job-endless'),
+    files.id('job-failing'),
+  ];
   const broken = { dataset: { source: { artifact: { digest: noArtifact } } } };
   return [
     { reason: 'JOB_NOT_FOUND', code: 'NOT_FOUND', field: 'id', value: 'nobody', call: on('Get', 'nobody') },
@@ -170,20 +170,10 @@ function jobCases(files: Files): Case[] {
       reason: 'JOB_ACTIVE',
       code: 'FAILED_PRECONDITION',
       field: 'id',
-      value: active,
-      before: [create(active, 1_000_000)],
-      call: on('Delete', active),
-      after: [on('Cancel', active), reached(active, 'CANCELLED')],
-      alone: true,
-    },
-    {
-      reason: 'JOB_STOPPING',
-      code: 'ABORTED',
-      field: 'id',
-      value: stopping,
-      before: [create(stopping, 1_000_000), reached(stopping, 'RUNNING'), on('Pause', stopping)],
-      call: on('Resume', stopping),
-      after: [reached(stopping, 'PAUSED'), on('Cancel', stopping)],
+      value: endless,
+      before: [create(endless, 1_000_000)],
+      call: on('Delete', endless),
+      after: [on('Cancel', endless), reached(endless, 'CANCELLED')],
       alone: true,
     },
     {
