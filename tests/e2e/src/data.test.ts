@@ -200,7 +200,7 @@ test('a model without a chat template refuses conversations, and takes one from 
   const refused = await work.run(...inspect);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(
-    /^error: <file>: .*chats\.parquet row 1: the model has no chat template \(.*--chat-template/m,
+    /^error: <file>: .*chats\.parquet: .*the model has no chat template \(.*--chat-template/m,
   );
   const template = put('template.jinja', chatml);
   const shown = await work.succeed(...inspect, '--chat-template', template, '--loss-on', 'assistant');

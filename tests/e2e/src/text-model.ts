@@ -12,7 +12,7 @@ export const chatml =
 
 /** `template`: the model's chat template; none: it has none. */
 export function writeTextModel(directory: string, template?: string): string {
-  mkdirSync(directory);
+  mkdirSync(directory, { recursive: true }); // a test that is tried again finds its own
   for (const file of ['config.json', 'model.safetensors'])
     copyFileSync(join(tinyLlama, file), join(directory, file));
   // Bytes 0xfd to 0xff stand in no UTF-8: their ids are the special tokens'.
