@@ -94,7 +94,7 @@ async function run(prepared: Prepared, store: Store, context: WorkerContext): Pr
   const source = openWeights(model, { mode: request.weightLoading, computeDtype: precision });
   try {
     using adapter = beginAdapter(request, model, options);
-    const result = await train({
+    const { isLastStep, ...result } = await train({
       source,
       adapter,
       plan: planOfRows(training, batches.plan, dataDigest),
@@ -109,7 +109,7 @@ async function run(prepared: Prepared, store: Store, context: WorkerContext): Pr
         writeCheckpoint(checkpointPath, checkpoint);
         context.checkpointed();
       },
-    });
+    }).then(({ moments, ...rest }) => ({ ...rest, isLastStep: moments !== undefined })); // they are in the checkpoint
     const out = join(context.outputDir, 'adapter');
     await saveAdapter(adapter, out, {
       baseModel: model.emulator?.original.name ?? modelName(model.dir),
@@ -119,7 +119,7 @@ async function run(prepared: Prepared, store: Store, context: WorkerContext): Pr
     return {
       adapter: toReference(await store.adopt(out)),
       // Moments belong to the last step's factors; where an earlier, better adapter was kept there are none for it.
-      optimizer: result.moments === undefined ? undefined : toReference(await store.putFile(checkpointPath)),
+      optimizer: isLastStep ? toReference(await store.putFile(checkpointPath)) : undefined,
       log: toReference(await store.putFile(log.path)),
       steps: result.steps,
       finalLoss: log.finalLoss,

@@ -1,7 +1,7 @@
 /** Writes PEFT adapter directories as PEFT's `save_pretrained` does; the format is described in open-adapter.ts. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { toFloat32Array } from '@emloc/engine';
+import { settleMemory, toFloat32Array } from '@emloc/engine';
 import { writeDirectory, type WriteOptions } from '@emloc/models';
 import { writeSafetensors } from '@emloc/tensor-stream';
 import type { AdapterHistory } from './adapter-history.ts';
@@ -29,6 +29,7 @@ export async function saveAdapter(
     baseModel: options.baseModel,
     fanInFanOut: layout.modules.some(({ transposed }) => transposed),
   });
+  settleMemory(performance.now(), 0);
   const values = toFloat32Array(adapter.parameters);
   const part = (name: string, shape: readonly [number, number], offset: number) => ({
     name,

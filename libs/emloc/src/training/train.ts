@@ -2,7 +2,7 @@
  * Training of an adapter (paper, section 3.3): on the emulator, on the original (ratio 1), or exact steps on the
  * original after the correction (refinement) — the same loop over another weight source. Only the adapter changes.
  */
-import { readMemory, toFloat32Array, toFloat64Array } from '@emloc/engine';
+import { readMemory, settleMemory, toFloat32Array, toFloat64Array } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import type { TokenRow, WeightSource } from '@emloc/models';
 import { throwIfCancelled } from '../cancel.ts';
@@ -63,11 +63,17 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
   let step = resume?.step ?? 0;
   let saved = step;
   let stoppedEarly = false;
+  /** Of the step that was saved, so that they are copied out once. */
+  let savedMoments: Moments | undefined;
 
   const save = async (): Promise<void> => {
     if (request.saveCheckpoint === undefined || saved === step) return;
+    settleMemory(performance.now(), 0); // what is saved is copied out first, and should not stand beside garbage
+    const snapshot = state.snapshot();
+    const { updates, firstMoment: first, secondMoment: second } = snapshot;
+    if (step === steps || stoppedEarly) savedMoments = { updates, first, second };
     await request.saveCheckpoint({
-      ...state.snapshot(),
+      ...snapshot,
       ...best.snapshot(),
       step,
       totalSteps: steps,
@@ -120,7 +126,8 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
     if (error instanceof EmlocError && error.code === 'CANCELLED') await save();
     throw error;
   }
-  const moments = best.restore(adapter, step) ? undefined : state.moments();
+  const own = () => (saved === step ? savedMoments : undefined) ?? state.moments();
+  const moments = best.restore(adapter, step) ? undefined : own();
   return { steps: step, totalSteps: steps, losses, gradNorms, stoppedEarly, best: best.summary, moments };
 }
 
