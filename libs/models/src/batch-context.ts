@@ -9,7 +9,7 @@ import { ropeRotation } from './layers/rope.ts';
 import type { AttentionBlock, AttentionKind, BatchContext, ModelOf, RopeTables } from './types.ts';
 
 /** Above this many tokens a causal mask is not made whole (4 MiB in f32 here). */
-const LONGEST_WHOLE_MASK = 1024;
+export const LONGEST_WHOLE_MASK = 1024;
 
 /** One sequence as attention sees it (without a shared prefix); plain causal text needs only its length. */
 export interface SequenceLayout {

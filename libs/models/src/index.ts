@@ -17,7 +17,7 @@ export {
 export { openWeights, type OpenWeightsOptions } from './weights/open-weights.ts';
 export { SCORES_BYTES } from './layers/attend.ts';
 export { linearBackward, linearForward, plainLinears } from './layers/linear.ts';
-export { makeBatchContext, type SequenceLayout } from './batch-context.ts';
+export { LONGEST_WHOLE_MASK, makeBatchContext, type SequenceLayout } from './batch-context.ts';
 export { prepareBatch, sharedPrefix, type BatchOptions } from './batch.ts';
 export { groupsUpTo } from './groups.ts';
 export { IGNORED_LABEL } from './check-row.ts';

@@ -1,7 +1,7 @@
 /** Answers to choose from: rows made and checked before any work, then scored so many at a time. */
 import { ChoiceTableWriter, choicesFor, noPrompt, requireAnswer, type ChoiceTable } from '@emloc/datasets';
 import { evaluateChoices, type ChoiceRow, type LoraAdapter, type SweepOptions } from '@emloc/emloc';
-import type { ModelDirectory, WeightSource } from '@emloc/models';
+import { IGNORED_LABEL, type ModelDirectory, type WeightSource } from '@emloc/models';
 import type { SeeLoadedRow } from '@emloc/service-kit/worker';
 import { tokensAtOnce, turns } from './evaluate-in-turns.ts';
 import type { EvaluationRequest } from './requests.ts';
@@ -31,7 +31,7 @@ export class ChoiceCollector {
     const chosen = this.#choose(row, tokenizer);
     requireAnswer(tokens, chosen);
     const right = chosen.candidates[chosen.answer] ?? [];
-    const labelled = tokens.labels.filter((label) => label !== -100);
+    const labelled = tokens.labels.filter((label) => label !== IGNORED_LABEL);
     if (labelled.length !== right.length || labelled.some((id, t) => id !== right[t]))
       this.#holdsLabels = false;
     this.#writer.add(tokens, chosen);

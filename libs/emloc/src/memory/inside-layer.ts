@@ -4,7 +4,7 @@
  * width, K keys' (or values') width, F the MLP's inner width, G what comes out of the linears before it (gate and up
  * together), S bytes of the attention scores.
  */
-import { SCORES_BYTES } from '@emloc/models';
+import { LONGEST_WHOLE_MASK, SCORES_BYTES } from '@emloc/models';
 import type { MemorySpec, StageSizes } from './stage-sizes.ts';
 
 /**
@@ -58,7 +58,5 @@ export const contextBytes = (
   { model, sequenceTokens }: MemorySpec,
   { attentionKinds }: StageSizes,
   tokens: number,
-): number => 4 * tokens * attentionKinds * (4 * model.config.headDim + Math.min(sequenceTokens, WHOLE_MASK));
-
-/** Masks of longer sequences are made tile by tile. */
-const WHOLE_MASK = 1024;
+): number =>
+  4 * tokens * attentionKinds * (4 * model.config.headDim + Math.min(sequenceTokens, LONGEST_WHOLE_MASK));

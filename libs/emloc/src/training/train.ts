@@ -63,7 +63,7 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
   let step = resume?.step ?? 0;
   let saved = step;
   let stoppedEarly = false;
-  /** Of the step that was saved, so that they are copied out once. */
+  /** Of the last step, where it was saved, so that they are copied out once. */
   let savedMoments: Moments | undefined;
 
   const save = async (): Promise<void> => {
@@ -126,8 +126,7 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
     if (error instanceof EmlocError && error.code === 'CANCELLED') await save();
     throw error;
   }
-  const own = () => (saved === step ? savedMoments : undefined) ?? state.moments();
-  const moments = best.restore(adapter, step) ? undefined : own();
+  const moments = best.restore(adapter, step) ? undefined : (savedMoments ?? state.moments());
   return { steps: step, totalSteps: steps, losses, gradNorms, stoppedEarly, best: best.summary, moments };
 }
 
