@@ -79,6 +79,9 @@ test.each([
   [{ alpha_pattern: ['q_proj'] }, 'alpha_pattern'],
   [{ target_parameters: ['mlp.experts'] }, 'target_parameters'],
   [{ modules_to_save: ['lm_head'] }, 'modules_to_save'],
+  [{ init_lora_weights: 'pissa_niter_4' }, 'init_lora_weights'],
+  [{ init_lora_weights: 'olora' }, 'init_lora_weights'],
+  [{ kasa_config: {} }, 'kasa_config'],
   [{ peft_type: 'IA3' }, 'peft_type'],
   [{ r: 0 }, 'r'],
 ])('an adapter with %o is refused', (change, field) => {
@@ -120,7 +123,15 @@ test('what is no adapter, has other shapes, or lacks a factor is refused', async
   const key = (module: string, part: 'A' | 'B') => `base_model.model.${module}.lora_${part}.weight`;
   const q = 'model.layers.0.self_attn.q_proj';
   expect(refused(make('half', [key(q, 'A')]))).toThrow(/lora_B.weight is missing/);
-  expect(refused(make('odd', ['lm_head.weight']))).toThrow(/is no factor/);
+  expect(refused(make('odd', ['x.weight']))).toThrow(/is no factor/);
+  for (const [name, part] of [
+    ['base_model.model.lm_head.lora_A.weight', 'lm_head'],
+    ['base_model.model.model.embed_tokens.lora_embedding_A', 'embed_tokens'],
+    ['base_model.model.model.embed_tokens.weight', 'embed_tokens'],
+  ] as const)
+    expect(refused(make(name, [key(q, 'A'), key(q, 'B'), name]))).toThrow(
+      expect.objectContaining({ reason: 'UNSUPPORTED_ADAPTER', field: 'target_modules', value: part }),
+    );
   expect(refused(make('other', [key('model.layers.9.q', 'A'), key('model.layers.9.q', 'B')]))).toThrow(
     /no linear model.layers.9.q/,
   );

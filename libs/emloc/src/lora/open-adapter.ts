@@ -12,7 +12,14 @@ import type { DecoderLinear } from '../decoder-linears.ts';
 import type { AdapterHistory } from './adapter-history.ts';
 import { LoraAdapter } from './lora-adapter.ts';
 import { loraLayout } from './lora-layout.ts';
-import { adapterFiles, keyA, keyB, parsePeftConfig, type ReadPeftSettings } from './peft-format.ts';
+import {
+  adapterFiles,
+  beyondLayersError,
+  keyA,
+  keyB,
+  parsePeftConfig,
+  type ReadPeftSettings,
+} from './peft-format.ts';
 import { scalingOf } from './peft-scaling.ts';
 
 const { config: configName, weights: weightsName } = adapterFiles;
@@ -44,7 +51,7 @@ export function openAdapter(dir: string): AdapterDirectory {
     });
   }
   const file = readSafetensorsHeader(path);
-  const modules = pairs(file);
+  const modules = pairs(file, dir);
   return { dir, settings: asOne(settings, modules), history: readHistory(file), modules, file };
 }
 
@@ -125,9 +132,11 @@ export const isUniform = ({ settings, modules }: AdapterDirectory): boolean =>
     return r === settings.r && Math.abs(scale / (settings.loraAlpha / settings.r) - 1) < 1e-12;
   });
 
-function pairs(file: SafetensorsFile): AdapterDirectory['modules'] {
+function pairs(file: SafetensorsFile, dir: string): AdapterDirectory['modules'] {
   const modules = new Set<string>();
   for (const key of file.tensors.keys()) {
+    const beyond = beyondLayersError(key, dir);
+    if (beyond !== undefined) throw beyond;
     const module = /^base_model\.model\.(.+)\.lora_[AB]\.weight$/.exec(key)?.[1];
     if (module === undefined) throw badKey(file, key, 'is no factor of a LoRA adapter');
     modules.add(module);

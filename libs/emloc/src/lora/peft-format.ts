@@ -93,6 +93,8 @@ const readSchema = z.looseObject({
 
 const useMerged = 'merge it into its base with PEFT (merge_and_unload), and use the merged model';
 const trainPlain = 'train the adapter without it';
+const convertInit =
+  'make plain LoRA of it in PEFT: save_pretrained(DIR, path_initial_model_for_weight_conversion=INITIAL), or merge_and_unload';
 
 interface Refused {
   readonly field: string;
@@ -103,6 +105,10 @@ interface Refused {
 
 const isOff = (value: unknown): boolean => value === false;
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+const never = (): boolean => false;
+/** With any other (PiSSA, OLoRA, CorDA, LoftQ, …) PEFT takes the first product out of the base's own weights. */
+const keepsBase = (init: unknown): boolean =>
+  typeof init === 'boolean' || ['gaussian', 'eva', 'orthogonal', 'mica'].includes(String(init).toLowerCase());
 
 /**
  * What would change the adapter's meaning if it were passed over. `fan_in_fan_out` would not: A and B are the same, and
@@ -123,7 +129,28 @@ const refused: readonly Refused[] = [
     }),
   ),
   { field: 'alora_invocation_tokens', plain: isEmpty, mend: trainPlain },
+  { field: 'init_lora_weights', plain: keepsBase, mend: convertInit },
+  ...['kasa_config', 'monteclora_config', 'velora_config', 'arrow_config'].map((field) => ({
+    field,
+    plain: never,
+    mend: trainPlain,
+  })),
 ];
+
+/** Of what is no linear of a decoder layer, but PEFT can adapt or save. */
+const beyondLayers = /(?:^|\.)(?:embed_tokens|wte|wpe|lm_head)(?:\.|$)/;
+
+/** The error of a tensor or module of the embedding or the head; undefined where it is neither. */
+export function beyondLayersError(name: string, dir: string): EmlocError | undefined {
+  const part = beyondLayers.exec(name)?.[0].replaceAll('.', '');
+  if (part === undefined) return undefined;
+  return new EmlocError(
+    'INVALID_ARGUMENT',
+    'UNSUPPORTED_ADAPTER',
+    `${dir}: adapters that change ${part} are not supported, only those of linears of decoder layers`,
+    { field: 'target_modules', value: part, mend: useMerged },
+  );
+}
 
 /** Reads a parsed `adapter_config.json`; refuses what plain LoRA on linears cannot express. */
 export function parsePeftConfig(raw: unknown, file: string): ReadPeftSettings {
@@ -142,7 +169,7 @@ export function parsePeftConfig(raw: unknown, file: string): ReadPeftSettings {
     throw new EmlocError(
       'INVALID_ARGUMENT',
       'UNSUPPORTED_ADAPTER',
-      `${file}: adapters with ${field} are not supported`,
+      `${file}: adapters with ${field}${typeof value === 'string' ? ` "${value}"` : ''} are not supported`,
       {
         field,
         value: JSON.stringify(value),
