@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { ModelConfig, RopeConfig } from '../types.ts';
 import { baseConfig, baseShape, checkActivation, type BaseDefaults } from './base-config.ts';
+import { badConfig } from './config-fields.ts';
 import { longestRow, parseRope, ropeShape } from './rope-config.ts';
 
 export interface RotaryDecoderConfig extends ModelConfig {
@@ -24,6 +25,8 @@ type RotaryDecoderFields = z.infer<z.ZodObject<typeof rotaryDecoderShape>> & { r
 export interface RotaryDecoderDefaults extends Omit<BaseDefaults, 'tieWordEmbeddings'> {
   /** Undefined: 1e-6. */
   readonly rmsNormEps?: number;
+  /** Does `partial_rotary_factor` count? Default: no, transformers passes over it. */
+  readonly rotatesPart?: boolean;
 }
 
 /** `json` is config.json as it was read. Throws EmlocError naming the field. */
@@ -31,11 +34,18 @@ export const rotaryDecoderConfig = (
   architecture: string,
   raw: RotaryDecoderFields,
   json: Readonly<Record<string, unknown>>,
-  { rmsNormEps = 1e-6, ...defaults }: RotaryDecoderDefaults,
+  { rmsNormEps = 1e-6, rotatesPart = false, ...defaults }: RotaryDecoderDefaults,
 ): RotaryDecoderConfig => {
   const base = baseConfig(architecture, raw.model_type, raw, json, { ...defaults, tieWordEmbeddings: false });
   checkActivation(raw.hidden_act, ['silu', 'swish']);
   const rope = parseRope(raw, base);
+  if (!rotatesPart && rope.dims !== base.headDim)
+    throw badConfig(
+      'partial_rotary_factor',
+      rope.dims / base.headDim,
+      `a model of type ${raw.model_type} rotates all of each head in transformers, whatever partial_rotary_factor says`,
+      'remove partial_rotary_factor from config.json, if that is how the model was trained',
+    );
   return {
     ...base,
     maxPositionEmbeddings: longestRow(base.maxPositionEmbeddings, rope),

@@ -89,7 +89,11 @@ describe('config.json', () => {
       'default, linear, dynamic, llama3, yarn, longrope',
     ],
     [{ rope_scaling: { rope_type: 'llama3', factor: 2 } }, 'BAD_MODEL_CONFIG', 'low_freq_factor'],
+    [{ partial_rotary_factor: 0.5 }, 'BAD_MODEL_CONFIG', 'rotates all of each head'],
     [{ quantization_config: { quant_method: 'gptq' } }, 'QUANTIZED_MODEL', 'convert to bf16 first'],
+    [{ quantization_config: { load_in_8bit: true } }, 'QUANTIZED_MODEL', 'quantized (bitsandbytes)'],
+    [{ quantization_config: { bits: 4, desc_act: false } }, 'QUANTIZED_MODEL', 'quantized (gptq)'],
+    [{ quantization_config: { bits: 4 } }, 'QUANTIZED_MODEL', 'quantized (unknown)'],
   ])('%j is refused', (changes, reason, text) => {
     using folder = new ModelFolder(changes);
     const error = failure(folder.dir);

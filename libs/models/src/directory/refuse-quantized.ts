@@ -5,11 +5,36 @@
 import { EmlocError } from '@emloc/errors';
 import type { StoredTensor } from '../types.ts';
 
-export const refuseQuantizedConfig = (raw: Readonly<Record<string, unknown>>): void => {
+export interface Quantization {
+  /** Of config.json. */
+  readonly field: string;
+  /** Its own name, or what its settings are those of. */
+  readonly method: string;
+}
+
+/** What config.json says about quantization; undefined where it says nothing. */
+export const quantizationOf = (raw: Readonly<Record<string, unknown>>): Quantization | undefined => {
   const field = ['quantization_config', 'compression_config'].find((name) => raw[name] != null);
-  if (field === undefined) return;
-  const method = (raw[field] as { quant_method?: unknown }).quant_method;
-  throw quantized(typeof method === 'string' ? method : 'unknown', field);
+  return field === undefined ? undefined : { field, method: methodOf(Object(raw[field])) };
+};
+
+export const refuseQuantizedConfig = (raw: Readonly<Record<string, unknown>>): void => {
+  const found = quantizationOf(raw);
+  if (found !== undefined) throw quantized(found.method, found.field);
+};
+
+/** Checkpoints from before transformers wrote `quant_method` name their method by nothing but their settings. */
+const settingsOf: readonly (readonly [method: string, setting: RegExp])[] = [
+  ['bitsandbytes', /^(load_in_[48]bit|bnb_4bit_.*|llm_int8_.*)$/],
+  ['gptq', /^desc_act$/],
+  ['awq', /^(w_bit|q_group_size)$/],
+];
+
+const methodOf = (config: Readonly<Record<string, unknown>>): string => {
+  const { quant_method: named } = config;
+  if (typeof named === 'string') return named;
+  const settings = Object.keys(config);
+  return settingsOf.find(([, setting]) => settings.some((name) => setting.test(name)))?.[0] ?? 'unknown';
 };
 
 /** What the tensors of a method are called, the most telling first. */

@@ -19,6 +19,7 @@ import { EmlocError, nearest } from '@emloc/errors';
 import { architectureOf } from '../architectures/index.ts';
 import { openModel } from '../directory/open-model.ts';
 import { readJsonObject } from '../directory/read-json.ts';
+import { quantizationOf } from '../directory/refuse-quantized.ts';
 import type { PullProgress } from '../pull-model.ts';
 import { smallFiles, weightFiles, weightIndex, type HubKind } from './needed-files.ts';
 
@@ -78,14 +79,19 @@ async function fetchAll(
 function assertSupported(directory: string, repo: string): void {
   const config = readJsonObject(join(directory, 'config.json'));
   architectureOf(config['model_type']);
-  const quantization = config['quantization_config'] as
-    { readonly quant_method?: unknown } | undefined | null;
-  if (quantization == null) return;
-  throw new EmlocError('UNIMPLEMENTED', 'QUANTIZED_MODEL', `the weights of ${repo} are quantized`, {
-    field: 'quantization_config',
-    value: String(quantization.quant_method ?? 'unknown'),
-    mend: 'choose the repository that it was quantized from',
-  });
+  const found = quantizationOf(config);
+  if (found === undefined) return;
+  const { field, method } = found;
+  throw new EmlocError(
+    'UNIMPLEMENTED',
+    'QUANTIZED_MODEL',
+    `the weights of ${repo} are quantized (${method})`,
+    {
+      field,
+      value: method,
+      mend: 'choose the repository that it was quantized from',
+    },
+  );
 }
 
 /** Undefined where the cache holds nothing, or not all of it: Python fetches file by file. */

@@ -116,6 +116,29 @@ test.each([
     expect(architecture.attentionKinds(opened)).toEqual(golden.architecture.attentionKinds(golden.config));
 });
 
+test('yarn comes with its numbers; with factors that config.json has no field for it is refused', async () => {
+  const scaled = (more: Parameters<typeof writeGguf>[0] = {}) =>
+    writeGguf(
+      metadata('qwen3', {
+        'qwen3.rope.scaling.type': 'yarn',
+        'qwen3.rope.scaling.factor': { float: 4 },
+        'qwen3.rope.scaling.original_context_length': 32,
+        ...more,
+      }),
+      written('qwen3'),
+    );
+  const out = join(temporaryDirectory(), 'out');
+  await importGguf(scaled(), out);
+  const made = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')) as Record<string, unknown>;
+  const yarn = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 32 };
+  expect(made['rope_parameters']).toEqual({ ...yarn, rope_theta: 1_000_000 });
+  expect(openModel(out).config.maxPositionEmbeddings).toBeGreaterThanOrEqual(128);
+  const odd = scaled({ 'qwen3.rope.scaling.yarn_attn_factor': { float: 2 } });
+  await expect(importGguf(odd, join(temporaryDirectory(), 'out'))).rejects.toMatchObject({
+    field: 'qwen3.rope.scaling.yarn_attn_factor',
+  });
+});
+
 test('what a Gemma file does not say is as llama.cpp has it', async () => {
   const out = join(temporaryDirectory(), 'out');
   const more = {
@@ -150,7 +173,7 @@ test('a file of the gguf package: ids of Python’s tokenizers, its chat templat
   expect(openModel(out).config).toMatchObject({
     vocabSize: 303,
     numLayers: 2,
-    eosTokenIds: [302],
+    eosTokenIds: [302, 300],
     dtype: 'bf16',
   });
   const tokenizer = loadTokenizer(out)!;

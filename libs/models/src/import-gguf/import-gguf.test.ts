@@ -224,8 +224,8 @@ const refused: [string, () => string, RegExp][] = [
   ],
   [
     'other scaling',
-    () => writeGguf({ ...metadata, 'llama.rope.scaling.type': 'yarn' }, tensorsOf('F32')),
-    /by yarn/,
+    () => writeGguf({ ...metadata, 'llama.rope.scaling.type': 'longrope' }, tensorsOf('F32')),
+    /by longrope/,
   ],
   [
     'missing metadata',

@@ -67,16 +67,22 @@ async function checkIsGguf(path: string, file: string): Promise<number> {
   const info = await stat(path).catch((error: unknown) => {
     throw EmlocError.from(error);
   });
-  const magic = Buffer.alloc(4);
+  const first = Buffer.alloc(16);
   if (info.isFile()) {
     const handle = await open(path);
-    await handle.read(magic, 0, 4, 0).finally(() => handle.close());
+    await handle.read(first, 0, first.length, 0).finally(() => handle.close());
   }
-  if (magic.toString('latin1') === 'GGUF') return info.size;
-  throw new EmlocError('INVALID_ARGUMENT', 'NOT_GGUF', `${file} is not a GGUF file`, {
+  const begin = first.toString('latin1');
+  if (begin.startsWith('GGUF')) return info.size;
+  const [what, mend] = info.isDirectory()
+    ? ['a directory', 'name the .gguf file in it']
+    : begin.startsWith('version https://')
+      ? ['a Git LFS pointer', 'fetch the file itself (git lfs pull, or download it from the hub)']
+      : ['not a GGUF file', 'name a file that begins with the letters GGUF'];
+  throw new EmlocError('INVALID_ARGUMENT', 'NOT_GGUF', `${file} is ${what}`, {
     field: 'FILE.gguf',
     value: path,
-    mend: 'name a file that begins with the letters GGUF',
+    mend,
   });
 }
 

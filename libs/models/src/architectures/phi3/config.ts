@@ -30,6 +30,7 @@ export const parsePhi3Config = (json: Readonly<Record<string, unknown>>): Phi3Co
   const base = rotaryDecoderConfig('phi3', withPhi3Rope(raw), json, {
     rmsNormEps: 1e-5,
     maxPositionEmbeddings: 4096,
+    rotatesPart: true,
   });
   return {
     ...base,

@@ -15,7 +15,16 @@ interface Llama3Scaling {
   readonly original_max_position_embeddings: number;
 }
 
-export type RopeScalingConfig = Llama3Scaling | { readonly rope_type: 'linear'; readonly factor: number };
+interface YarnScaling {
+  readonly rope_type: 'yarn';
+  readonly factor: number;
+  readonly original_max_position_embeddings: number;
+  readonly beta_fast?: number;
+  readonly beta_slow?: number;
+}
+
+export type RopeScalingConfig =
+  Llama3Scaling | YarnScaling | { readonly rope_type: 'linear'; readonly factor: number };
 
 /** Undefined: none. */
 export function ropeScaling(
@@ -37,8 +46,36 @@ export function ropeScaling(
     return linear === undefined || linear === 1 ? undefined : { rope_type: 'linear', factor: linear };
   }
   if (type === 'none') return undefined;
+  if (type === 'yarn') return yarnScaling(file, fileName, prefix, linear);
   const mend = 'import the model without long-context scaling, or from its Hugging Face directory';
   throw unsupported(fileName, `scales its positions by ${type}`, `${prefix}.rope.scaling.type`, type, mend);
+}
+
+/** llama.cpp's attention factor is transformers' own, 1 + 0.1 ln(factor), unless the file gives another. */
+function yarnScaling(
+  { metadata }: GgufFile,
+  fileName: string,
+  prefix: string,
+  factor: number | undefined,
+): YarnScaling {
+  const key = (name: string): string => `${prefix}.rope.scaling.${name}`;
+  for (const name of ['yarn_ext_factor', 'yarn_attn_factor', 'yarn_log_multiplier', 'attn_factor']) {
+    const value = metadata.optionalNumber(key(name));
+    if (value === undefined) continue;
+    const mend = 'import the model from its Hugging Face directory';
+    throw unsupported(fileName, `scales its positions by yarn with ${name}`, key(name), `${value}`, mend);
+  }
+  const [fast, slow] = [
+    metadata.optionalNumber(key('yarn_beta_fast')),
+    metadata.optionalNumber(key('yarn_beta_slow')),
+  ];
+  return {
+    rope_type: 'yarn',
+    factor: factor ?? metadata.number(key('factor')),
+    original_max_position_embeddings: metadata.count(key('original_context_length')),
+    ...(fast !== undefined && { beta_fast: fast }),
+    ...(slow !== undefined && { beta_slow: slow }),
+  };
 }
 
 function llama3Scaling(

@@ -3,7 +3,7 @@ import { damaged } from '../errors.ts';
 import type { GgufMetadata } from '../metadata.ts';
 
 /** llama.cpp's token types. */
-const tokenType = { control: 3, userDefined: 4 } as const;
+const tokenType = { unknown: 2, control: 3, userDefined: 4 } as const;
 
 /** One of llama.cpp's types a token; all are normal where the file does not say. */
 export function tokenTypes(
@@ -23,10 +23,21 @@ export interface SpecialIds {
   readonly after: number | undefined;
 }
 
+/** Marks of an end by their names, where the file does not call them control tokens; as llama.cpp does. */
+const endsOfText = ['</s>', '<eos>', '<|endoftext|>', '<|end_of_text|>', '[EOS]'];
+const endsOfTurn = ['<|eot_id|>', '<|eom_id|>', '<|im_end|>', '<|end|>', '<end_of_turn>', '<EOT>', '[EOT]'];
+
+/** Ids of the tokens that end a text or a turn by their names. */
+export function endTokens(tokens: readonly string[]): { readonly text: number[]; readonly turn: number[] } {
+  const idsOf = (names: readonly string[]): number[] =>
+    tokens.flatMap((token, id) => (names.includes(token) ? [id] : []));
+  return { text: idsOf(endsOfText), turn: idsOf(endsOfTurn) };
+}
+
 /** Tokens that are found in the text before anything else: control tokens, and what the model's authors added. */
 export function addedToken(content: string, id: number, type: number): object[] {
-  if (type !== tokenType.control && type !== tokenType.userDefined) return [];
-  const special = type === tokenType.control;
+  const special = type === tokenType.control || type === tokenType.unknown || endsOfTurn.includes(content);
+  if (!special && type !== tokenType.userDefined) return [];
   return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }];
 }
 

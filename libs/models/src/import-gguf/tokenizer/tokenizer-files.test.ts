@@ -96,3 +96,33 @@ test('scores that are missing or too few are refused', () => {
   expect(make({})).toThrow('has no scores for 2 tokens');
   expect(make({ 'tokenizer.ggml.scores': [0] })).toThrow('has 1 scores for 2 tokens');
 });
+
+test('ends of texts and turns are known by their names, as llama.cpp knows them, and are found in texts', () => {
+  const made = (tokens: readonly string[], more: object = {}) =>
+    tokenizerFiles(
+      new GgufMetadata('x.gguf', {
+        'tokenizer.ggml.model': 'llama',
+        'tokenizer.ggml.tokens': tokens,
+        'tokenizer.ggml.scores': tokens.map(() => 0),
+        'tokenizer.ggml.token_type': tokens.map((token) => (token === '<unk>' ? 2 : 1)),
+        ...more,
+      }),
+      512,
+      'x.gguf',
+    );
+  const gemma = made(['<unk>', '<eos>', 'a', '<end_of_turn>']);
+  expect(gemma.tokenIds).toMatchObject({ eos_token_id: [1, 3] });
+  expect(gemma.files).toMatchObject({
+    'tokenizer_config.json': { eos_token: '<eos>' },
+    'generation_config.json': { eos_token_id: [1, 3] },
+    'tokenizer.json': {
+      added_tokens: [
+        { id: 0, content: '<unk>', special: true },
+        { id: 3, content: '<end_of_turn>', special: true },
+      ],
+    },
+  });
+  const chat = made(['<|endoftext|>', '<|im_end|>', 'a'], { 'tokenizer.ggml.eos_token_id': 1 });
+  expect(chat.tokenIds).toMatchObject({ eos_token_id: [1, 0] });
+  expect(made(['a']).tokenIds).toMatchObject({ eos_token_id: null });
+});

@@ -1,6 +1,7 @@
 /** tokenizer.json, tokenizer_config.json and generation_config.json, and the token ids that config.json repeats. */
 import { damaged, unsupported } from '../errors.ts';
 import type { GgufMetadata } from '../metadata.ts';
+import { endTokens } from './added-tokens.ts';
 import { bpeTokenizer } from './bpe-tokenizer.ts';
 import { preTokenizerOf } from './pre-tokenizers.ts';
 import { sentencePieceTokenizer } from './sentencepiece-tokenizer.ts';
@@ -28,7 +29,10 @@ export function tokenizerFiles(
     if (found === undefined || found < tokens.length) return found;
     throw damaged(fileName, `has ${key} ${found}, beyond its ${tokens.length} tokens`, key, `${found}`);
   };
-  const [bos, eos, unknown, padding] = [id('bos'), id('eos'), id('unknown'), id('padding')];
+  const named = endTokens(tokens);
+  // llama.cpp's converter leaves the id out where config.json has several.
+  const eos = id('eos') ?? named.text[0] ?? named.turn[0];
+  const [bos, unknown, padding] = [id('bos'), id('unknown'), id('padding')];
   const pre =
     model === 'gpt2'
       ? preTokenizerOf(metadata.optionalText('tokenizer.ggml.pre') ?? 'default', fileName)
@@ -40,7 +44,7 @@ export function tokenizerFiles(
   const name = (of: number | undefined): string | null => (of === undefined ? null : tokens[of]!);
   const tokenIds = {
     bos_token_id: bos ?? null,
-    eos_token_id: endIds(eos, id('eot')),
+    eos_token_id: endIds([eos, id('eot'), id('eom'), ...named.turn, ...named.text]),
     pad_token_id: padding ?? null,
   };
   return {
@@ -65,8 +69,8 @@ export function tokenizerFiles(
   };
 }
 
-/** Some models end a text with one token and a turn with another; generation stops at both. */
-function endIds(eos: number | undefined, endOfTurn: number | undefined): number | readonly number[] | null {
-  const ids = [...new Set([eos, endOfTurn])].filter((id) => id !== undefined);
+/** Some models end a text with one token and a turn with another; generation stops at each. */
+function endIds(found: readonly (number | undefined)[]): number | readonly number[] | null {
+  const ids = [...new Set(found)].filter((id) => id !== undefined);
   return ids.length > 1 ? ids : (ids[0] ?? null);
 }
