@@ -3,20 +3,14 @@
  * EMLOC_LISTEN_ADDRESS says otherwise; all else is the environment's (docs/deployment.md).
  */
 import { runProgram } from '@emloc/launch';
-import { ports } from './services.mjs';
+import { defaultPorts, serviceNames } from '@emloc/mesh/services';
+import { programs } from './programs.mjs';
 
-const usage = `usage: ${Object.keys(ports).join(' | ')} | migrate | check | emloc COMMAND …
+const usage = `usage: ${serviceNames.join(' | ')} | migrate | check | emloc COMMAND …
 
 Runs one service of the mesh, brings its database up to date, looks whether all of its services are reached, or runs a
 command of its command line.
 `;
-
-const commands = {
-  migrate: 'services/coordinator/src/migrate.ts',
-  check: 'services/coordinator/src/check.ts',
-};
-
-const run = (path) => runProgram(new URL(`../../${path}`, import.meta.url));
 
 /** The first process of a container gets no signal that it has no handler for; a service sets its own when it is up. */
 function endBeforeReady() {
@@ -27,17 +21,14 @@ function endBeforeReady() {
   }
 }
 
-const [name, ...rest] = process.argv.slice(2);
+const [name = '', ...rest] = process.argv.slice(2);
 if (name === 'emloc') {
   process.argv.splice(2, 1);
-  await run('clients/cli/src/main.ts');
-} else if (rest.length === 0 && Object.hasOwn(ports, name ?? '')) {
+  await runProgram(programs.emloc);
+} else if (rest.length === 0 && Object.hasOwn(programs, name)) {
   endBeforeReady();
-  process.env.EMLOC_LISTEN_ADDRESS ||= `0.0.0.0:${ports[name]}`;
-  await run(`services/${name}/src/main.ts`);
-} else if (rest.length === 0 && Object.hasOwn(commands, name ?? '')) {
-  endBeforeReady();
-  await run(commands[name]);
+  if (Object.hasOwn(defaultPorts, name)) process.env.EMLOC_LISTEN_ADDRESS ||= `0.0.0.0:${defaultPorts[name]}`;
+  await runProgram(programs[name]);
 } else {
   const asked = name === '--help';
   (asked ? process.stdout : process.stderr).write(usage);

@@ -54,13 +54,18 @@ test('the digest tells of a file that is changed, new or gone, not of tests', ()
   expect(noted()).toBe(4);
 });
 
-test('every service, its worker and the command line are programs', () => {
+test('every service, its worker, what an image runs besides and the command line are programs', () => {
   const programs = sourceFiles().filter(isProgram);
   for (const service of ['calibration', 'compression', 'training', 'correction', 'inference'])
     expect(programs).toEqual(
       expect.arrayContaining([`services/${service}/src/main.ts`, `services/${service}/src/worker.ts`]),
     );
   expect(programs).toEqual(
-    expect.arrayContaining(['services/coordinator/src/main.ts', 'clients/cli/src/mesh/supervisor-main.ts']),
+    expect.arrayContaining([
+      'services/coordinator/src/main.ts',
+      'services/coordinator/src/migrate-main.ts',
+      'services/coordinator/src/check-main.ts',
+      'clients/cli/src/mesh/supervisor-main.ts',
+    ]),
   );
 });

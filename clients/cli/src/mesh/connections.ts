@@ -4,9 +4,9 @@ import type { ArtifactClient } from '../wire/artifact.ts';
 import type { FineTuneJobClient, MeshClient } from '../wire/job.ts';
 import type { OperationClient } from '../wire/operation.ts';
 import type { StageClient } from '../wire/stages.ts';
-import { stageServices, type Addresses } from './services.ts';
+import { stageServices, type Addresses, type StageName } from './services.ts';
 
-export type StageName = (typeof stageServices)[number];
+export type { StageName };
 
 const readyWithinMs = 30_000;
 

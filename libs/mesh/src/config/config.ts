@@ -5,16 +5,10 @@ import { EmlocError } from '@emloc/errors';
 import { z } from 'zod';
 import { defaultDrainMs, defaultStopGraceMs, limits, type Limits } from '../limits.ts';
 import type { TlsFiles } from '../tls/credentials.ts';
+import { defaultPorts, serviceNames, type ServiceName } from './services.mjs';
 
-export const serviceNames = [
-  'coordinator',
-  'calibration',
-  'compression',
-  'training',
-  'correction',
-  'inference',
-] as const;
-export type ServiceName = (typeof serviceNames)[number];
+export { serviceNames };
+export type { ServiceName };
 
 /** What each is there for, in the package `emloc.NAME.v1`; it serves others, too. */
 export const serviceContracts = {
@@ -51,7 +45,6 @@ export interface MeshConfig {
   readonly limits: Limits;
 }
 
-const firstPort = 50550;
 const bytes = z.coerce.number().int().min(1024);
 const flag = z.enum(['0', '1', 'false', 'true']).transform((text) => text === '1' || text === 'true');
 const addressPattern = /^(unix:.+|(dns:(\/\/\/)?)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5})$/;
@@ -100,12 +93,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     home,
     stateDir: resolve(e.EMLOC_STATE_DIR ?? join(home, 'state')),
     addresses: {
-      coordinator: e.EMLOC_COORDINATOR_ADDRESS ?? `127.0.0.1:${firstPort}`,
-      calibration: e.EMLOC_CALIBRATION_ADDRESS ?? `127.0.0.1:${firstPort + 1}`,
-      compression: e.EMLOC_COMPRESSION_ADDRESS ?? `127.0.0.1:${firstPort + 2}`,
-      training: e.EMLOC_TRAINING_ADDRESS ?? `127.0.0.1:${firstPort + 3}`,
-      correction: e.EMLOC_CORRECTION_ADDRESS ?? `127.0.0.1:${firstPort + 4}`,
-      inference: e.EMLOC_INFERENCE_ADDRESS ?? `127.0.0.1:${firstPort + 5}`,
+      coordinator: e.EMLOC_COORDINATOR_ADDRESS ?? defaultAddress('coordinator'),
+      calibration: e.EMLOC_CALIBRATION_ADDRESS ?? defaultAddress('calibration'),
+      compression: e.EMLOC_COMPRESSION_ADDRESS ?? defaultAddress('compression'),
+      training: e.EMLOC_TRAINING_ADDRESS ?? defaultAddress('training'),
+      correction: e.EMLOC_CORRECTION_ADDRESS ?? defaultAddress('correction'),
+      inference: e.EMLOC_INFERENCE_ADDRESS ?? defaultAddress('inference'),
     },
     listenAddress: e.EMLOC_LISTEN_ADDRESS,
     healthAddress: e.EMLOC_HEALTH_ADDRESS,
@@ -125,6 +118,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     },
   });
 }
+
+const defaultAddress = (name: ServiceName): string => `127.0.0.1:${defaultPorts[name]}`;
 
 function parse(env: Readonly<Record<string, string | undefined>>): z.infer<typeof environment> {
   // An empty variable is an unset one, as in the shells and manifests that cannot unset.

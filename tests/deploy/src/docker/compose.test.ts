@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
-import { serviceNames } from '@emloc/mesh/config';
+import { defaultPorts, serviceNames } from '@emloc/mesh/config';
 import { containerOf, readCompose, untilHealthy, type ComposeFile } from '../containers/compose.ts';
 import { Container } from '../containers/container.ts';
 import { meshImage } from '../containers/mesh-image.ts';
@@ -52,7 +52,9 @@ describe.skipIf(withoutCompose !== undefined)('as it is written', () => {
         written?.map(({ target }) => target),
         name,
       ).toEqual(['/var/lib/emloc']);
-      expect(Object.keys(service.environment ?? {})).toContain(`EMLOC_${name.toUpperCase()}_ADDRESS`);
+      expect(service.environment).toMatchObject({
+        [`EMLOC_${name.toUpperCase()}_ADDRESS`]: `${name}:${defaultPorts[name]}`,
+      });
     }
   });
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { serviceNames } from '@emloc/mesh/config';
+import { defaultPorts, serviceNames } from '@emloc/mesh/config';
 import { Container, type ContainerOptions } from '../containers/container.ts';
 import { dockerfile, meshImage } from '../containers/mesh-image.ts';
 import { lackingForContainers } from '../containers/needs.ts';
@@ -89,7 +89,7 @@ describe.skipIf(why !== undefined)('assembled', () => {
         'org.opencontainers.image.licenses': 'Apache-2.0',
       },
     });
-    expect(image.config.ports).toHaveLength(serviceNames.length);
+    expect(image.config.ports).toEqual(Object.values(defaultPorts).map(String));
   });
 
   test('nothing of it but the state belongs to the user, or can be written by everybody', () => {
@@ -114,11 +114,17 @@ describe.skipIf(why !== undefined)('assembled', () => {
   });
 
   test('its programs are compiled, so that nothing has to be written where nothing can be', () => {
-    const programs = files('-path', '*/.cache/emloc-programs/*', '-name', 'main.mjs');
-    for (const name of serviceNames) {
+    const compiled = files('-path', '*/.cache/emloc-programs/*', '-name', '*main.mjs');
+    const programs = [
+      ...serviceNames.map((name) => `services/${name}/src/main.mjs`),
+      'services/coordinator/src/migrate-main.mjs',
+      'services/coordinator/src/check-main.mjs',
+      'clients/cli/src/main.mjs',
+    ];
+    for (const program of programs) {
       expect(
-        programs.some((path) => path.endsWith(`/services/${name}/src/main.mjs`)),
-        name,
+        compiled.some((path) => path.endsWith(`/${program}`)),
+        program,
       ).toBe(true);
     }
   });

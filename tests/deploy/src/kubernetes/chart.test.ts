@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
+import { defaultPorts } from '@emloc/mesh/config';
 import { describe, expect, test } from 'vitest';
 import { lacking, root, run, tools } from '../tools.ts';
 import { chart, helm, parse, podTemplates, template, valueSets } from './chart.ts';
@@ -89,6 +90,13 @@ describe.skipIf(missing !== undefined)(`the chart (${missing ?? 'helm is here'})
       Number(env.EMLOC_DRAIN_MS) +
       Number(env.EMLOC_STOP_GRACE_MS);
     expect(spec.terminationGracePeriodSeconds * 1000).toBeGreaterThan(needs);
+  });
+
+  test('every service has the port that it listens on unasked', () => {
+    const ports = parse(template(valueSets['minimal']))
+      .filter(({ kind, spec }) => kind === 'Service' && spec.clusterIP !== 'None')
+      .map(({ metadata, spec }) => [metadata.name.replace('emloc-', ''), spec.ports[0].port]);
+    expect(Object.fromEntries(ports)).toEqual(defaultPorts);
   });
 
   test('probes ask the port that answers them', () => {

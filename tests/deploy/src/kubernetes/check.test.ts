@@ -25,7 +25,7 @@ function check(changed: Record<string, string> = {}) {
     // As the chart has them: a name that is looked up.
     env[`EMLOC_${name.toUpperCase()}_ADDRESS`] = `dns:///${address.replace('127.0.0.1', 'localhost')}`;
   }
-  const path = join(root, 'services', 'coordinator', 'src', 'check.ts');
+  const path = join(root, 'services', 'coordinator', 'src', 'check-main.ts');
   return run(process.execPath, ['--import', 'tsx', path], { env });
 }
 

@@ -16,7 +16,7 @@ describe.skipIf(!isHere)(
     afterAll(() => postgres?.stop());
 
     const migrate = (url: string | undefined) =>
-      run(process.execPath, ['--import', 'tsx', join(root, 'services', 'coordinator', 'src', 'migrate.ts')], {
+      run(process.execPath, ['--import', 'tsx', join(root, 'services', 'coordinator', 'src', 'migrate-main.ts')], {
         env: { ...process.env, EMLOC_DATABASE_URL: url, EMLOC_LOG_FORMAT: 'json' },
       });
     const tables = () =>
