@@ -8,14 +8,13 @@
  *
  * Any number of processes may use one folder at once: everything appears by rename and disappears by rename.
  */
-import { randomUUID } from 'node:crypto';
-import { constants, createReadStream, type ReadStream } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
 import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { EmlocError } from '@emloc/errors';
 import { DigestCache } from './digest-cache.ts';
-import { directoryDigest, fileDigest, parseDigest, type Digest } from './digest.ts';
-import { checkRelativePath } from './relative-path.ts';
+import { directoryDigest, DirectoryHash, fileDigest, parseDigest, type Digest } from './digest.ts';
 import { Results } from './results.ts';
 import { moveInto, Staging, type Artifact, type CommitOptions } from './staging.ts';
 import { listFiles, type TreeFile } from './tree.ts';
@@ -35,6 +34,8 @@ export interface GcOptions {
   readonly minAgeMs?: number;
 }
 
+/** Of what is read at once. */
+const chunkBytes = 1 << 20;
 const hourMs = 3_600_000;
 /** A staging folder untouched for so long belongs to a process that died. */
 const staleStagingMs = 24 * hourMs;
@@ -74,12 +75,29 @@ export class ArtifactStore {
     return { digest, kind: 'directory', path, byteSize: files.reduce((n, f) => n + f.byteSize, 0), files };
   }
 
-  /** The bytes of a file artifact, or of one file of a directory. */
-  async open(digest: Digest, relativePath?: string): Promise<ReadStream> {
-    const root = this.path(digest);
-    const path = relativePath === undefined ? root : join(root, checkRelativePath(relativePath));
-    if (!(await stat(path).catch(() => undefined))?.isFile()) throw notFound(digest, relativePath);
-    return createReadStream(path, { highWaterMark: 1024 * 1024 });
+  /**
+   * All of an artifact: each file, sorted by path, then its bytes. They are hashed on their way, and where they are not
+   * what the address says, DATA_LOSS comes after the last of them: who reads to the end has the artifact.
+   */
+  async *read(digest: Digest): AsyncGenerator<{ readonly file: TreeFile } | { readonly chunk: Buffer }> {
+    const { kind, path, files } = await this.get(digest);
+    const list = new DirectoryHash();
+    let only: Digest | undefined;
+    for (const file of files) {
+      yield { file };
+      const hash = createHash('sha256');
+      const from = kind === 'file' ? path : join(path, file.path);
+      for await (const chunk of createReadStream(from, {
+        highWaterMark: chunkBytes,
+      }) as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        yield { chunk };
+      }
+      only = `sha256:${hash.digest('hex')}`;
+      list.add(file, only);
+    }
+    const actual = kind === 'file' ? only : list.digest();
+    if (actual !== digest) throw damaged(digest, path);
   }
 
   /** A place to write an artifact; commit or abort it. */
@@ -147,23 +165,6 @@ export class ArtifactStore {
       await rm(temporary, { recursive: true, force: true });
       throw EmlocError.from(error);
     }
-  }
-
-  /** Reads the whole artifact again; DATA_LOSS where it is not what its address says. */
-  async verify(digest: Digest): Promise<void> {
-    const { kind, path } = await this.get(digest);
-    const actual = kind === 'file' ? await fileDigest(path) : (await directoryDigest(path)).digest;
-    if (actual === digest) return;
-    throw new EmlocError(
-      'DATA_LOSS',
-      'ARTIFACT_DAMAGED',
-      `${digest} in ${this.root} was changed: it is ${actual} now`,
-      {
-        field: 'digest',
-        value: digest,
-        mend: 'delete it from the store and run the stage again',
-      },
-    );
   }
 
   async list(): Promise<Digest[]> {
@@ -241,14 +242,19 @@ const isOlder = async (path: string, ageMs: number): Promise<boolean> => {
   return info !== undefined && Date.now() - info.ctimeMs >= ageMs;
 };
 
-const notFound = (digest: Digest, relativePath?: string): EmlocError => {
-  const what = relativePath === undefined ? digest : `${relativePath} in ${digest}`;
-  return new EmlocError('NOT_FOUND', 'ARTIFACT_NOT_FOUND', `the store holds no ${what}`, {
+const notFound = (digest: Digest): EmlocError =>
+  new EmlocError('NOT_FOUND', 'ARTIFACT_NOT_FOUND', `the store holds no ${digest}`, {
     field: 'digest',
     value: digest,
     mend: 'upload it, or run the stage that makes it again',
   });
-};
+
+const damaged = (digest: Digest, path: string): EmlocError =>
+  new EmlocError('DATA_LOSS', 'ARTIFACT_DAMAGED', `what the store holds as ${digest} was changed`, {
+    field: 'digest',
+    value: digest,
+    mend: `remove ${path}, and upload it or run the job that made it again`,
+  });
 
 const exists = (target: string): EmlocError =>
   new EmlocError('ALREADY_EXISTS', 'OUTPUT_EXISTS', `${target} exists already`, {

@@ -59,11 +59,21 @@ export async function directoryDigest(
   options: { readonly cache?: DigestCache; readonly links?: 'follow' | 'refuse' } = {},
 ): Promise<DirectoryContent> {
   const files = await listFiles(folder, options.links);
-  const hash = createHash('sha256').update('emloc.directory.v1\n');
-  for (const { path, byteSize } of files) {
-    const digest = await fileDigest(join(folder, path), options.cache);
-    hash.update(`${path}\0${byteSize}\0${digest.slice('sha256:'.length)}\n`);
-  }
+  const list = new DirectoryHash();
+  for (const file of files) list.add(file, await fileDigest(join(folder, file.path), options.cache));
   const byteSize = files.reduce((n, file) => n + file.byteSize, 0);
-  return { digest: `sha256:${hash.digest('hex')}`, files, byteSize };
+  return { digest: list.digest(), files, byteSize };
+}
+
+/** The digest of a directory from those of its files, which come sorted by path. */
+export class DirectoryHash {
+  readonly #hash = createHash('sha256').update('emloc.directory.v1\n');
+
+  add({ path, byteSize }: TreeFile, digest: Digest): void {
+    this.#hash.update(`${path}\0${byteSize}\0${digest.slice('sha256:'.length)}\n`);
+  }
+
+  digest(): Digest {
+    return `sha256:${this.#hash.digest('hex')}`;
+  }
 }

@@ -1,6 +1,6 @@
 /** Whole jobs through the coordinator: what comes out, and what happens when processes die, pause and come back. */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startTelemetry, withSpan } from '@emloc/mesh';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -116,7 +116,7 @@ test('artifacts are downloaded and uploaded by digest, and damage is noticed', a
 
   const bytes = Buffer.from('{"input_ids":[1,2,3]}\n');
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-  const upload = async (sent: Buffer): Promise<{ artifact: object }> =>
+  const upload = async (sent: Buffer): Promise<{ artifact: { uri: string } }> =>
     artifacts['uploadArtifact']!(
       (async function* () {
         yield { header: { digest, kind: 'ARTIFACT_KIND_FILE' } };
@@ -126,7 +126,21 @@ test('artifacts are downloaded and uploaded by digest, and damage is noticed', a
     );
   await expect(upload(Buffer.from('{"input_ids":[1,2,4]}\n'))).rejects.toMatchObject({ code: 'DATA_LOSS' });
   await expect(artifacts['getArtifact']!({ digest })).rejects.toMatchObject({ reason: 'ARTIFACT_NOT_FOUND' });
-  expect((await upload(bytes)).artifact).toMatchObject({ digest, byteSize: bytes.length });
+  const { artifact } = await upload(bytes);
+  expect(artifact).toMatchObject({ digest, byteSize: bytes.length });
+  expect((await upload(bytes)).artifact).toMatchObject({ digest });
+
+  chmodSync(artifact.uri, 0o600);
+  writeFileSync(artifact.uri, '{"input_ids":[1,2,4]}\n');
+  const read = async (): Promise<void> => {
+    for await (const _ of artifacts['downloadArtifact']!({ digest }));
+  };
+  await expect(read()).rejects.toMatchObject({
+    code: 'DATA_LOSS',
+    reason: 'ARTIFACT_DAMAGED',
+    value: digest,
+  });
+  rmSync(artifact.uri);
   expect((await upload(bytes)).artifact).toMatchObject({ digest });
 });
 

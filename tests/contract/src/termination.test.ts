@@ -1,6 +1,6 @@
 /** What an orchestrator does to a service: it says where to listen, stops it with SIGTERM, and starts another. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connect, type Connection } from '@emloc/mesh';
 import { StageClient, type Methods } from './support/operations.ts';
 import { fixture, TestMesh } from './support/test-mesh.ts';
@@ -59,4 +59,22 @@ test('a service listens where it is told, which need not be where others call it
   const { operations } = await replica.call['listOperations']!({});
   replica.close();
   expect(operations).toHaveLength(1);
+});
+
+test('an operation over the memory that its service lets it have is ended alone, and says so', async () => {
+  const narrow = await TestMesh.start(['training'], { EMLOC_OPERATION_MEMORY_BYTES: String(32 * 2 ** 20) });
+  onTestFinished(() => narrow.stop());
+  const client = new StageClient(narrow, 'training');
+  const work = client.run('startTraining', {
+    operationId: 'large',
+    model: { path: fixture },
+    dataset: { source: { path: join(fixture, 'train.jsonl') } },
+    options: { maxSteps: 2, batchSize: 2 },
+  });
+  await expect(work).rejects.toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'MEMORY_LIMIT_EXCEEDED' });
+  // The service itself is as it was.
+  const { operation } = (await client.operations['getOperation']!({ id: 'large' })) as {
+    operation: { attempt: number };
+  };
+  expect(operation.attempt).toBe(1);
 });

@@ -26,8 +26,8 @@ export function exitReason({ exit, logPath, usage, memoryLimitBytes, overLimit }
     return new EmlocError(
       'RESOURCE_EXHAUSTED',
       'MEMORY_LIMIT_EXCEEDED',
-      `the process held ${anonymous}, its limit is ${mebibytes(memoryLimitBytes)}`,
-      { metadata, mend: 'choose a smaller batch, sequence length or ratio, or a larger memory budget' },
+      `the process held ${anonymous}, the service gives it ${mebibytes(memoryLimitBytes)}`,
+      { metadata, mend: 'choose a smaller batch, sequence length or ratio, or let the service give more' },
     );
   }
   const tail = logPath === undefined ? '' : tailOf(logPath);

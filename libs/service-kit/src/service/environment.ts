@@ -12,6 +12,8 @@ export interface ServiceConfig extends MeshConfig {
   readonly modelRoots: readonly string[];
   /** EMLOC_MAX_OPERATIONS: operations that a service runs at once; default 1. */
   readonly maxOperations: number;
+  /** EMLOC_OPERATION_MEMORY_BYTES: memory of its own beyond which an operation's process is ended; default none. */
+  readonly operationMemoryBytes: number | undefined;
   /** EMLOC_READY_FILE: where a service writes its ready line besides printing it. */
   readonly readyFile: string | undefined;
 }
@@ -23,11 +25,16 @@ export function loadServiceConfig(env: Environment = process.env): ServiceConfig
     storeDir: resolve(env['EMLOC_STORE_DIR'] || join(config.home, 'store')),
     modelRoots: (env['EMLOC_MODEL_ROOTS'] ?? '').split(delimiter).filter((part) => part !== ''),
     maxOperations: count(env, 'EMLOC_MAX_OPERATIONS', 1),
+    operationMemoryBytes: count(env, 'EMLOC_OPERATION_MEMORY_BYTES', undefined),
     readyFile: env['EMLOC_READY_FILE'] || undefined,
   });
 }
 
-export function count(env: Environment, name: string, otherwise: number): number {
+export function count<T extends number | undefined>(
+  env: Environment,
+  name: string,
+  otherwise: T,
+): number | T {
   const text = env[name];
   if (text === undefined || text === '') return otherwise;
   const value = Number(text);

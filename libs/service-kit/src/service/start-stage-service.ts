@@ -51,7 +51,7 @@ export interface StageServiceOptions {
   readonly kinds: (
     config: ServiceConfig,
     logger: Logger,
-  ) => Readonly<Record<string, Omit<KindOptions, 'worker'>>>;
+  ) => Readonly<Record<string, Omit<KindOptions, 'worker' | 'memoryLimitBytes'>>>;
   readonly implementation: (context: StageContext) => Implementation;
 }
 
@@ -70,8 +70,12 @@ async function start(options: StageServiceOptions, config: ServiceConfig, logger
   const { name, worker } = options;
   await prepareDirectories(config);
   const env = { EMLOC_STORE_DIR: config.storeDir };
+  const memoryLimitBytes = config.operationMemoryBytes;
   const kinds = Object.fromEntries(
-    Object.entries(options.kinds(config, logger)).map(([kind, rest]) => [kind, { ...rest, worker }]),
+    Object.entries(options.kinds(config, logger)).map(([kind, rest]) => [
+      kind,
+      { ...rest, worker, memoryLimitBytes },
+    ]),
   );
   const manager = new OperationManager({
     stateDir: config.stateDir,

@@ -8,8 +8,6 @@ import { Fields, readResourceId } from '@emloc/service-kit';
 import { artifactKinds, toProtoKind, type Kind } from './artifact-kind.ts';
 import { listArtifacts } from './list-artifacts.ts';
 
-/** The mesh's limit for one message leaves room beside it. */
-const chunkBytes = 1024 * 1024;
 const maxFiles = 10_000;
 
 interface UploadStep {
@@ -40,17 +38,7 @@ export function artifactService(store: ArtifactStore): ServiceEntry {
           await staging.abort();
         }
       },
-      async *downloadArtifact(request: object) {
-        const { digest, kind, files } = await store.get(digestOf(request));
-        for (const file of files) {
-          yield { file };
-          const bytes = await store.open(digest, kind === 'file' ? undefined : file.path);
-          for await (const chunk of bytes as AsyncIterable<Buffer>) {
-            for (let at = 0; at < chunk.length; at += chunkBytes)
-              yield { chunk: chunk.subarray(at, at + chunkBytes) };
-          }
-        }
-      },
+      downloadArtifact: (request: object) => store.read(digestOf(request)),
     },
   };
 }

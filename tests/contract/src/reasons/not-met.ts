@@ -24,8 +24,10 @@ const why: Readonly<Record<string, readonly string[]>> = {
   'the services do it in another way: adapters on experts are run one after the other': ['ROUTED_ROWS'],
   'the services write to places of their own': ['OUTPUT_EXISTS'],
   'an operation goes on from its own checkpoint, of the same request': ['CHECKPOINT_MISMATCH'],
-  'no call asks for it: for who checks a store by the library': ['ARTIFACT_DAMAGED'],
-  'no service sets a limit for its processes: for who uses the library': ['MEMORY_LIMIT_EXCEEDED'],
+  'a file of the store has to be changed behind its back: in jobs.test.ts': ['ARTIFACT_DAMAGED'],
+  'a service has to be started with a limit for its operations: in termination.test.ts': [
+    'MEMORY_LIMIT_EXCEEDED',
+  ],
   'a fault of the software': [
     ...['BAD_KEY', 'NOT_CANONICAL', 'EVENT_TOO_LARGE', 'FRAME_TOO_LARGE', 'INTERNAL', 'OPERATION_LOST'],
     ...['RESULT_MISSING', 'TENSOR_NOT_FOUND'],

@@ -40,7 +40,9 @@ type ArtifactServiceClient interface {
 	// Stores an artifact: first a header, then for each file its entry and its bytes. The store checks the digest and keeps
 	// nothing where it differs (DATA_LOSS). Uploading what is there already is not an error.
 	UploadArtifact(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadArtifactRequest, UploadArtifactResponse], error)
-	// Sends an artifact: for each file its entry, then its bytes in order. Files come sorted by path.
+	// Sends an artifact: for each file its entry, then its bytes in order. Files come sorted by path. The store checks what
+	// it sends: where that is not what the digest names, the stream ends with DATA_LOSS (ARTIFACT_DAMAGED) after its last
+	// byte.
 	DownloadArtifact(ctx context.Context, in *DownloadArtifactRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DownloadArtifactResponse], error)
 }
 
@@ -119,7 +121,9 @@ type ArtifactServiceServer interface {
 	// Stores an artifact: first a header, then for each file its entry and its bytes. The store checks the digest and keeps
 	// nothing where it differs (DATA_LOSS). Uploading what is there already is not an error.
 	UploadArtifact(grpc.ClientStreamingServer[UploadArtifactRequest, UploadArtifactResponse]) error
-	// Sends an artifact: for each file its entry, then its bytes in order. Files come sorted by path.
+	// Sends an artifact: for each file its entry, then its bytes in order. Files come sorted by path. The store checks what
+	// it sends: where that is not what the digest names, the stream ends with DATA_LOSS (ARTIFACT_DAMAGED) after its last
+	// byte.
 	DownloadArtifact(*DownloadArtifactRequest, grpc.ServerStreamingServer[DownloadArtifactResponse]) error
 	mustEmbedUnimplementedArtifactServiceServer()
 }
