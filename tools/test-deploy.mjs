@@ -26,7 +26,7 @@ const code = await runChild(
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     onStart: (child) =>
-      child.stdout.on('data', (chunk) => {
+      child.stdout.setEncoding('utf8').on('data', (chunk) => {
         process.stdout.write(chunk);
         output += chunk;
       }),

@@ -76,7 +76,7 @@ async function nx(args) {
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
     onStart: (child) =>
-      child.stdout.on('data', (chunk) => {
+      child.stdout.setEncoding('utf8').on('data', (chunk) => {
         process.stdout.write(chunk);
         output += chunk;
       }),

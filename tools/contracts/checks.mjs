@@ -6,6 +6,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lastTags } from '../last-tags.mjs';
 import { referencePath, renderReference } from './reference.mjs';
 import { root, run, runBuf } from './run-buf.mjs';
 
@@ -19,11 +20,10 @@ export function lint(repository = root) {
 
 /**
  * The contracts as they lie on the disk against those of the last tag: rules FILE of proto/buf.yaml, so that neither the
- * wire nor generated code of a client breaks. A tag on the very commit counts (the tree may have changed since), and so
- * does the one before it.
+ * wire nor generated code of a client breaks. A tag on the very commit counts, and so does the one before it.
  */
 export function breaking(repository = root) {
-  const tags = lastTags(repository);
+  const tags = lastTags('proto', repository);
   if (tags.length === 0) {
     return { passed: true, text: 'nothing to compare with: this clone has no tag that holds proto/' };
   }
@@ -40,22 +40,6 @@ export async function reference(repository = root) {
   const written = existsSync(path) ? readFileSync(path, 'utf8') : '';
   if (written === (await renderReference(repository))) return { passed: true, text: '' };
   return { passed: false, text: `${referencePath} is stale: run npm run reference` };
-}
-
-/** The last tag reachable from HEAD and, where that stands on HEAD itself, the one before. */
-function lastTags(repository) {
-  const git = (...args) => run('git', args, repository);
-  const nearest = (commit) => {
-    const { code, stdout } = git('describe', '--tags', '--abbrev=0', commit);
-    return code === 0 ? stdout.trim() : undefined;
-  };
-  const commitOf = (name) => git('rev-parse', '--verify', '--quiet', `${name}^{commit}`).stdout.trim();
-  const last = nearest('HEAD');
-  if (last === undefined) return [];
-  const before = commitOf(last) === commitOf('HEAD') ? nearest('HEAD^') : undefined;
-  return [last, before]
-    .filter((tag) => tag !== undefined)
-    .filter((tag) => git('cat-file', '-e', `${tag}:proto`).code === 0);
 }
 
 function compareWith(tag, repository) {

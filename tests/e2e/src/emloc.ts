@@ -51,8 +51,8 @@ export class Workplace {
     });
     let stdout = '';
     let stderr = '';
-    child.stdout?.on('data', (chunk) => (stdout += chunk));
-    child.stderr?.on('data', (chunk) => (stderr += chunk));
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
     const done = new Promise<Outcome>((resolve) =>
       child.on('close', (code) => resolve({ code, stdout, stderr })),
     );

@@ -18,9 +18,11 @@ const missing = lacking(
   'kubernetes-crds',
 );
 const sets = Object.entries(valueSets);
-const lastTag = run('git', ['describe', '--tags', '--abbrev=0', '--match', 'v*']).stdout.trim();
-const tagHasChart =
-  lastTag !== '' && run('git', ['cat-file', '-e', `${lastTag}:deploy/helm/emloc/Chart.yaml`]).code === 0;
+
+// A script for Node alone, without types.
+const script = new URL('../../../../tools/last-tags.mjs', import.meta.url).href;
+const { lastTags } = (await import(script)) as { lastTags(path: string, repository: string): string[] };
+const tags = lastTags('deploy/helm/emloc/Chart.yaml', root);
 
 describe.skipIf(missing !== undefined)(`a kube-apiserver (${missing ?? 'is here'})`, () => {
   let cluster: Cluster;
@@ -180,16 +182,21 @@ describe.skipIf(missing !== undefined)(`a kube-apiserver (${missing ?? 'is here'
     expect(of('/api/v1/NS/services')).toBe(0);
   });
 
-  test.skipIf(!tagHasChart)(
-    `the chart of the last tag (${tagHasChart ? lastTag : 'there is none with a chart yet'}) is upgraded to this one`,
+  test.skipIf(tags.length === 0)(
+    `the chart of the last tag (${tags.join(' and ') || 'there is none with a chart yet'}) is upgraded to this one`,
     () => {
-      cluster.createNamespace('tagged');
-      const archive = join(directory, 'tagged.tar');
-      cluster.must(run('git', ['archive', '--output', archive, lastTag, 'deploy/helm/emloc']));
-      cluster.must(run('tar', ['-xf', archive, '-C', directory]));
-      for (const from of [join(directory, 'deploy', 'helm', 'emloc'), chart]) {
-        const { code, stderr } = install('tagged', from, undefined);
-        expect(code, stderr).toBe(0);
+      for (const [number, tag] of tags.entries()) {
+        const release = `tagged-${number}`;
+        const archive = join(directory, `${release}.tar`);
+        cluster.createNamespace(release);
+        cluster.must(
+          run('git', ['archive', '--output', archive, `--prefix=${release}/`, tag, 'deploy/helm/emloc']),
+        );
+        cluster.must(run('tar', ['-xf', archive, '-C', directory]));
+        for (const from of [join(directory, release, 'deploy/helm/emloc'), chart]) {
+          const { code, stderr } = install(release, from, undefined);
+          expect(code, `${tag}: ${stderr}`).toBe(0);
+        }
       }
     },
   );
