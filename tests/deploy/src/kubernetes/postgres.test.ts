@@ -16,9 +16,13 @@ describe.skipIf(!isHere)(
     afterAll(() => postgres?.stop());
 
     const migrate = (url: string | undefined) =>
-      run(process.execPath, ['--import', 'tsx', join(root, 'services', 'coordinator', 'src', 'migrate-main.ts')], {
-        env: { ...process.env, EMLOC_DATABASE_URL: url, EMLOC_LOG_FORMAT: 'json' },
-      });
+      run(
+        process.execPath,
+        ['--import', 'tsx', join(root, 'services', 'coordinator', 'src', 'migrate-main.ts')],
+        {
+          env: { ...process.env, EMLOC_DATABASE_URL: url, EMLOC_LOG_FORMAT: 'json' },
+        },
+      );
     const tables = () =>
       postgres.query("SELECT count(*) FROM pg_tables WHERE schemaname IN ('emloc', 'dbos')");
 
@@ -49,7 +53,12 @@ describe.skipIf(!isHere)(
       const report = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
         numPassedTests: number;
         numTotalTests: number;
+        testResults: { assertionResults: { failureMessages: string[] }[] }[];
       };
+      const failures = report.testResults.flatMap(({ assertionResults }) =>
+        assertionResults.flatMap(({ failureMessages }) => failureMessages),
+      );
+      expect(failures, stderr).toEqual([]);
       expect(report, stderr).toMatchObject({ success: true, numPendingTests: 0 });
       expect(report.numPassedTests).toBe(report.numTotalTests);
     });
