@@ -27,14 +27,14 @@ func TestTheStubsAreThoseOfTheContracts(t *testing.T) {
 		compared++
 		generated, err := protoregistry.GlobalFiles.FindFileByPath(contract.GetName())
 		if err != nil {
-			t.Errorf("%s: %v; run: npx nx generate @emloc/go-client", contract.GetName(), err)
+			t.Errorf("%s: %v; run: npx nx run @emloc/go-client:generate", contract.GetName(), err)
 			continue
 		}
 		stub := protodesc.ToFileDescriptorProto(generated)
 		stub.Options, contract.Options = nil, nil // Where Go's package is.
 		contract.ProtoReflect().SetUnknown(nil)   // What buf adds.
 		if !proto.Equal(stub, contract) {
-			t.Errorf("%s has changed since its stub was generated; run: npx nx generate @emloc/go-client", contract.GetName())
+			t.Errorf("%s has changed since its stub was generated; run: npx nx run @emloc/go-client:generate", contract.GetName())
 		}
 	}
 	if compared < 10 {

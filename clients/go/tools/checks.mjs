@@ -20,7 +20,7 @@ export function stubs() {
     const generated = generateStubs(folder);
     if (!generated.passed) return generated.text;
     const { text } = run('diff', ['-rq', join(folder, 'before'), join(folder, 'gen')]);
-    return text === '' ? '' : `${text}\nrun: npx nx generate @emloc/go-client`;
+    return text === '' ? '' : `${text}\nrun: npx nx run @emloc/go-client:generate`;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npx nx generate @emloc/go-client`: the stubs under gen/ anew, after a change of proto/. */
+/** `npx nx run @emloc/go-client:generate`: the stubs under gen/ anew, after a change of proto/. */
 import { generateStubs, missingGo } from './go.mjs';
 
 const missing = missingGo();
