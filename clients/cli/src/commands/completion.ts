@@ -9,8 +9,8 @@ export type Shell = (typeof shells)[number];
 export const define: DefineCommand = (command, start) => {
   command
     .description(
-      'Prints a script that completes commands, options, their choices and files for emloc. It stands alone: no process ' +
-        'of emloc is started at a Tab. Print it anew after an update.',
+      'Prints a script that completes commands, options, their choices and files for emloc, and ids of jobs where a mesh is ' +
+        'up: only for those emloc is started at a Tab. Print it anew after an update.',
     )
     .addArgument(
       new Argument('<shell>', shells.join(', ')).choices(shells).argParser(oneOf('<shell>', shells)),

@@ -78,6 +78,11 @@ export const define: DefineCommand = (command, start) => {
     start(options, async (context) => (await import('../jobs/jobs.ts')).resumeJob(context, id, options)),
   );
 
+  // What the scripts of `emloc completion` ask at a Tab.
+  const ids = command.command('ids', { hidden: true }).description('ids of the jobs of the local mesh');
+  addExamples(ids, 'emloc jobs ids');
+  ids.action(() => start({}, async (context) => (await import('../jobs/job-ids.ts')).printJobIds(context)));
+
   const remove = sub(command, 'delete <id>', 'forget a job that has ended', ['emloc jobs delete ID']);
   remove.action((id: string, options: JobsOptions) =>
     start(options, async (context) => (await import('../jobs/jobs.ts')).deleteJob(context, id, options)),

@@ -1,6 +1,6 @@
 /** `emloc logs`: what the local mesh wrote. */
 import { serviceNames } from '../mesh/services.ts';
-import { jsonOption } from '../options/common.ts';
+import { jsonOption, serverOption } from '../options/common.ts';
 import { addOptions } from '../options/option.ts';
 import { oneOf, wholeNumber } from '../options/values.ts';
 import { addExamples, type DefineCommand } from '../program.ts';
@@ -11,6 +11,7 @@ const logged = [...serviceNames, 'mesh'] as const;
 export interface LogsOptions {
   readonly service?: (typeof logged)[number];
   readonly job?: string;
+  readonly server?: string;
   readonly follow: boolean;
   readonly lines: number;
   readonly json: boolean;
@@ -37,11 +38,20 @@ export const define: DefineCommand = (command, start) => {
     },
     { flags: '--follow', says: 'go on as lines come, until Ctrl-C or the end of the job', default: false },
   ]);
-  addOptions(command, 'Output', [{ ...jsonOption, says: 'print a JSON object a line' }]);
+  addOptions(command, 'Mesh', [
+    {
+      ...serverOption,
+      says:
+        'coordinator of a mesh elsewhere, with --job: what the job did there; what its services and processes print is ' +
+        'kept where they run (default: the mesh of this machine)',
+    },
+    { ...jsonOption, says: 'print a JSON object a line' },
+  ]);
   addExamples(
     command,
     'emloc logs --service training --lines 50',
     'emloc logs --job ID',
+    'emloc logs --job ID --server gpu-box:7600',
     'emloc logs --follow',
   );
   command.action((options: LogsOptions) =>

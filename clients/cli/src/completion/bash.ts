@@ -1,6 +1,6 @@
 /**
- * Completion for bash as a script that stands alone: no process of ours is started at a Tab. It needs nothing but bash
- * (3.2 and newer), and no bash-completion package.
+ * Completion for bash as a script that stands alone: only for the id of a job, and where a mesh is up, it asks emloc. It
+ * needs nothing but bash (3.2 and newer), and no bash-completion package.
  */
 import { allCommands, type CommandSpec, type OptionSpec, type Taken } from './spec.ts';
 
@@ -16,9 +16,9 @@ ${commands.map(commandCase).join('\n')}
   esac
 }
 
-# Sets what the value of an option, or an argument, may be: words, or files or directories.
+# Sets what the value of an option, or an argument, may be: words, files or directories, or ids of jobs.
 _emloc_value() {
-  words='' paths=''
+  words='' paths='' jobs=''
   case $1 in
 ${commands.flatMap(valueCases).join('\n')}
   esac
@@ -35,8 +35,18 @@ _emloc_paths() {
   while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen "$1" -- "$cur")
 }
 
+# Ids of the jobs of this machine's mesh, where one is up and none elsewhere is named.
+_emloc_jobs() {
+  if [[ ! -e \${EMLOC_HOME:-\${XDG_DATA_HOME:-$HOME/.local/share}/emloc}/mesh.json ]]; then return; fi
+  if [[ " \${COMP_WORDS[*]} " == *' --server'* ]]; then return; fi
+  case $1 in
+    */*) "\${1/#\~/$HOME}" jobs ids ;;
+    *) emloc jobs ids ;;
+  esac 2>/dev/null </dev/null
+}
+
 _emloc() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} command='' place=0 option='' word i commands options valued words paths
+  local cur=\${COMP_WORDS[COMP_CWORD]} command='' place=0 option='' word i commands options valued words paths jobs
   COMPREPLY=()
   _emloc_command
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -57,11 +67,12 @@ _emloc() {
   if [[ -n $option ]]; then
     _emloc_value "$command $option"
   elif [[ $cur == -* ]]; then
-    words=$options paths=''
+    words=$options paths='' jobs=''
   else
     _emloc_value "$command #$place"
     words="$words $commands"
   fi
+  if [[ -n $jobs ]]; then words="$words $(_emloc_jobs "$1")"; fi
   if [[ -n $paths ]]; then _emloc_paths "$paths"; fi
   _emloc_words "$words"
 }
@@ -100,5 +111,6 @@ function caseOf(names: readonly string[], taken: Taken): string[] {
   const pattern = names.map((name) => `'${name}'`).join(' | ');
   if (taken.kind === 'words') return [`    ${pattern}) words='${taken.words.join(' ')}' ;;`];
   if (taken.kind === 'other') return [];
+  if (taken.kind === 'job') return [`    ${pattern}) jobs=yes ;;`];
   return [`    ${pattern}) paths=${taken.kind === 'file' ? '-f' : '-d'} ;;`];
 }

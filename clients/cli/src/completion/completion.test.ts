@@ -1,9 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { shells } from '../commands/completion.ts';
+import { serviceNames } from '../mesh/services.ts';
 import { commandEntries, wholeProgram } from '../program.ts';
+import { run } from '../run.ts';
 import { completionScript } from './print.ts';
 import { bashLines, bashOffers, fishOffers, hasShell, zshLines } from './shells.ts';
 import { allCommands, commandSpec } from './spec.ts';
@@ -123,7 +126,45 @@ test.skipIf(!hasShell('zsh'))(
   },
 );
 
-test('every option of every command is in every script, and none starts a process of ours', async () => {
+/** Offers of each shell that is here, in an environment whose `emloc` leaves a mark when it is started. */
+function jobOffers(home: string): { readonly offers: string[]; readonly started: boolean } {
+  const made = folder();
+  const mark = join(made, 'started');
+  const programs = join(made, 'bin');
+  mkdirSync(programs);
+  writeFileSync(join(programs, 'emloc'), `#!/bin/sh\ntouch '${mark}'\n`, { mode: 0o755 });
+  const environment = { ...process.env, PATH: `${programs}:${process.env['PATH']}`, EMLOC_HOME: home };
+  const offers = [
+    ...(hasShell('bash') ? bashOffers(script('bash'), made, ['emloc', 'jobs', 'get', ''], environment) : []),
+    ...(hasShell('fish') ? fishOffers(script('fish'), made, 'emloc jobs get ', environment) : []),
+  ];
+  return { offers, started: existsSync(mark) };
+}
+
+// What a mesh that is up makes of it: tests/e2e.
+test.skipIf(!hasShell('bash') && !hasShell('fish'))(
+  'for the id of a job emloc is started only where a mesh is up (skipped without bash and fish)',
+  () => {
+    const home = folder();
+    expect(jobOffers(home)).toEqual({ offers: [], started: false });
+    writeFileSync(join(home, 'mesh.json'), '{}');
+    expect(jobOffers(home)).toEqual({ offers: [], started: true });
+  },
+);
+
+test('a mesh that is gone, or a file that is none, offers no jobs and is no error', async () => {
+  const home = folder();
+  const addresses = Object.fromEntries(serviceNames.map((name) => [name, '127.0.0.1:1']));
+  const gone = { pid: 1, startedAt: '', control: { port: 1, token: 'x'.repeat(16) }, addresses };
+  for (const text of ['{', JSON.stringify(gone)]) {
+    writeFileSync(join(home, 'mesh.json'), text);
+    const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
+    expect(await run(['jobs', 'ids'], { streams, environment: { EMLOC_HOME: home } })).toBe(0);
+    expect([streams.stdout.read(), streams.stderr.read()]).toEqual([null, null]);
+  }
+});
+
+test('every option of every command is in every script', async () => {
   const all = allCommands(commandSpec(await wholeProgram()));
   expect(all.length).toBeGreaterThan(25);
   for (const shell of shells) {
@@ -131,6 +172,5 @@ test('every option of every command is in every script, and none starts a proces
     for (const { options } of all)
       for (const flag of options.flatMap(({ flags }) => flags))
         expect(text, `${shell} ${flag}`).toContain(shell === 'fish' ? flag.replace(/^--?/, '') : flag);
-    expect(text).not.toMatch(/\$\(emloc|node /);
   }
 });

@@ -1,4 +1,4 @@
-/** Completion for fish as a script that stands alone. */
+/** Completion for fish as a script that stands alone but for the ids of jobs. */
 import { allCommands, type CommandSpec, type OptionSpec, type Taken } from './spec.ts';
 
 export function fishCompletion(root: CommandSpec): string {
@@ -33,6 +33,17 @@ end
 
 function __emloc_at
     test (__emloc_place) = "$argv[1]"
+end
+
+# Ids of the jobs of this machine's mesh, where one is up and none elsewhere is named.
+function __emloc_jobs
+    set -l home $EMLOC_HOME
+    test -n "$home"; or set home $XDG_DATA_HOME/emloc
+    test "$home" != /emloc; or set home $HOME/.local/share/emloc
+    test -e $home/mesh.json; or return
+    set -l words (commandline -opc)
+    string match -q -- '--server*' $words; and return
+    $words[1] jobs ids 2>/dev/null </dev/null
 end
 
 complete -c emloc -e
@@ -89,6 +100,8 @@ function valueOf(taken: Taken, isArgument: boolean): string {
       return `${required} -F`;
     case 'directory':
       return `${required} -f -a ${quoted('(__fish_complete_directories)')}`;
+    case 'job':
+      return `${required} -k -f -a ${quoted('(__emloc_jobs)')}`;
     case 'other':
       return `${required} -f`;
   }

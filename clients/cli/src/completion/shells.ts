@@ -8,25 +8,39 @@ export const hasShell = (name: string): boolean =>
   spawnSync(name, ['-c', 'true', ...(name === 'script' ? ['/dev/null'] : [])], { stdio: 'ignore' }).status ===
   0;
 
-/** What is offered at the end of each line: bash's words, by the function that bash would call. */
-export function bashOffers(script: string, folder: string, words: readonly string[]): string[] {
+/** What is offered at the end of the line: bash's words, by the function that bash would call. */
+export function bashOffers(
+  script: string,
+  folder: string,
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+): string[] {
   const asked = `source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
-_emloc
+_emloc emloc
 printf '%s\\n' "\${COMPREPLY[@]}"`;
   const args = ['--norc', '--noprofile', '-c', asked, 'bash', script, ...words];
-  const { stdout, stderr, status } = spawnSync('bash', args, { cwd: folder, encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync('bash', args, {
+    cwd: folder,
+    encoding: 'utf8',
+    env: environment,
+  });
   if (status !== 0 || stderr !== '') throw new Error(`bash ended with ${status}: ${stderr}`);
   return stdout.split('\n').filter(Boolean).sort();
 }
 
 /** fish's own answer to what may come at the end of the line. */
-export function fishOffers(script: string, folder: string, line: string): string[] {
+export function fishOffers(
+  script: string,
+  folder: string,
+  line: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): string[] {
   const asked = 'source $argv[1]; complete -C $argv[2]';
   const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', asked, script, line], {
     cwd: folder,
     encoding: 'utf8',
-    env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder },
+    env: { ...environment, HOME: folder, XDG_CONFIG_HOME: folder },
   });
   if (stderr !== '') throw new Error(`fish: ${stderr}`);
   return stdout
@@ -69,7 +83,12 @@ export function bashLines(script: string, folder: string, lines: readonly string
 }
 
 /** An interactive zsh on a terminal of its own (zpty): what stands in the line after a Tab. */
-export function zshLines(script: string, folder: string, lines: readonly string[]): string[] {
+export function zshLines(
+  script: string,
+  folder: string,
+  lines: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+): string[] {
   const asked = `
 zmodload zsh/zpty
 zpty z "cd $2; zsh -f -i"
@@ -85,7 +104,7 @@ cat $2/lines
   writeFileSync(join(folder, 'lines'), '');
   const { stdout, stderr, error } = spawnSync('zsh', ['-f', '-c', asked, 'zsh', script, folder, ...lines], {
     encoding: 'utf8',
-    env: { ...process.env, HOME: folder, TERM: 'dumb' },
+    env: { ...environment, HOME: folder, TERM: 'dumb' },
     timeout: 50_000,
   });
   if (error !== undefined) throw new Error(`zsh: ${error.message}; ${stderr}; so far ${stdout}`);

@@ -1,11 +1,13 @@
 /** The command line as completion sees it: commands, their options, and what each takes. Made of the commander program. */
-import type { Argument, Command, Help, Option } from 'commander';
+import { Option, type Argument, type Command, type Help } from 'commander';
 import { RowOption, valueName } from '../options/option.ts';
 
 export type Taken =
   | { readonly kind: 'words'; readonly words: readonly string[] }
   | { readonly kind: 'file' }
   | { readonly kind: 'directory' }
+  /** The id of a job that is there. */
+  | { readonly kind: 'job' }
   /** A number, a name, a text: nothing is offered. */
   | { readonly kind: 'other' };
 
@@ -71,6 +73,7 @@ function takenBy(what: Option | Argument, name: string): Taken {
   const accepts = what instanceof RowOption ? what.row.parse?.accepts : undefined;
   const words = accepts?.kind === 'words' ? accepts.words : what.argChoices;
   if (words !== undefined) return { kind: 'words', words };
+  if (name === 'id' && (!(what instanceof Option) || what.long === '--job')) return { kind: 'job' };
   if (/^(\[name=\])?dir$/.test(name)) return { kind: 'directory' };
   return name === 'file' || name === 'path' ? { kind: 'file' } : { kind: 'other' };
 }

@@ -1,9 +1,17 @@
-/** Completion for zsh as a script that stands alone, by zsh's own _arguments. */
+/** Completion for zsh as a script that stands alone but for the ids of jobs, by zsh's own _arguments. */
 import { allCommands, type CommandSpec, type OptionSpec, type Taken } from './spec.ts';
 
 export function zshCompletion(root: CommandSpec): string {
   return `#compdef emloc
 # Completion of emloc for zsh. To have it in each shell, put into ~/.zshrc, after compinit:  source <(emloc completion zsh)
+
+# Ids of the jobs of this machine's mesh, where one is up and none elsewhere is named.
+_emloc_job_ids() {
+  [[ -e \${EMLOC_HOME:-\${XDG_DATA_HOME:-$HOME/.local/share}/emloc}/mesh.json ]] || return 1
+  (( \${words[(I)--server*]} )) && return 1
+  local -a ids=(\${(f)"$(emloc jobs ids 2>/dev/null </dev/null)"})
+  compadd -V jobs -a ids
+}
 
 ${allCommands(root).map(functionOf).join('\n\n')}
 
@@ -74,6 +82,8 @@ function action(taken: Taken): string {
       return '_files';
     case 'directory':
       return '_files -/';
+    case 'job':
+      return '_emloc_job_ids';
     case 'other':
       return ' ';
   }

@@ -9,10 +9,15 @@ import { LogSource, serviceSources } from './source.ts';
 export interface JobLogOptions {
   readonly jobs: FineTuneJobClient;
   readonly id: string;
+  /** Those of a mesh on this machine; of one elsewhere there are only the job's events. */
+  readonly files: LogFiles | undefined;
+}
+
+interface LogFiles {
   readonly logs: string;
   readonly stateDir: string;
-  /** Files of this service alone, and of its operations. */
-  readonly service?: string;
+  /** Of this service alone, and of its operations. */
+  readonly service: string | undefined;
 }
 
 export class JobLog {
@@ -23,7 +28,8 @@ export class JobLog {
 
   constructor(options: JobLogOptions) {
     this.#options = options;
-    this.#services = serviceSources(options.logs, options.service);
+    const { files } = options;
+    this.#services = files === undefined ? [] : serviceSources(files.logs, files.service);
   }
 
   /** What came since the last call, and whether the job goes on. */
@@ -40,10 +46,10 @@ export class JobLog {
   }
 
   #addProcess({ operationId, service }: JobStage): void {
-    const { stateDir, service: only } = this.#options;
-    if (operationId === '' || (only !== undefined && service !== only)) return;
-    if (this.#processes.has(operationId)) return;
-    const { log } = layoutOf(stateDir, operationId);
+    const { files } = this.#options;
+    if (files === undefined || operationId === '' || this.#processes.has(operationId)) return;
+    if (files.service !== undefined && service !== files.service) return;
+    const { log } = layoutOf(files.stateDir, operationId);
     this.#processes.set(operationId, new LogSource(log, operationId, 'process'));
   }
 

@@ -64,6 +64,17 @@ test('a service that is none is wrong usage', async () => {
   });
 });
 
+test('of a mesh elsewhere there are the events of a job, no files: both are said', async () => {
+  expect(await emloc('--server', 'gpu-box:7600')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^error: --job is not given: services keep their logs/),
+  });
+  expect(await emloc('--server', 'gpu-box:7600', '--job', 'a', '--service', 'training')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--service reads files'),
+  });
+});
+
 test('a log is read as it grows, half lines when they are whole, anew when it was put aside', () => {
   const tail = new Tail(log('mesh'));
   expect(tail.read()).toEqual([]);

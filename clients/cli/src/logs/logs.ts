@@ -4,7 +4,8 @@ import { loadConfig } from '@emloc/mesh';
 import type { LogsOptions } from '../commands/logs.ts';
 import type { CommandContext } from '../context.ts';
 import type { Output } from '../output/output.ts';
-import { withLocalMesh } from '../session/session.ts';
+import { withSession } from '../session/session.ts';
+import { UsageError } from '../usage-error.ts';
 import { JobLog } from './job-log.ts';
 import type { LogLine } from './log-line.ts';
 import { serviceSources } from './source.ts';
@@ -12,7 +13,17 @@ import { serviceSources } from './source.ts';
 const pollMs = 250;
 
 export async function logs(context: CommandContext, options: LogsOptions): Promise<void> {
-  const { job } = options;
+  const { job, server, service } = options;
+  if (server !== undefined && job === undefined)
+    throw new UsageError('MISSING_OPTION', '--job is not given: services keep their logs where they run', {
+      field: '--job',
+      mend: 'give --job ID for what a job did, or read the logs on the machines of that mesh',
+    });
+  if (server !== undefined && service !== undefined)
+    throw new UsageError('CONFLICTING_OPTIONS', '--service reads files, which --server does not have', {
+      field: '--service',
+      mend: 'leave one of them out',
+    });
   return job === undefined ? ofServices(context, options) : ofJob(context, job, options);
 }
 
@@ -31,9 +42,10 @@ async function ofServices(context: CommandContext, options: LogsOptions): Promis
 async function ofJob(context: CommandContext, id: string, options: LogsOptions): Promise<void> {
   const { home, environment } = context;
   const { stateDir } = loadConfig({ ...environment, EMLOC_HOME: home.directory });
-  await withLocalMesh(context, async ({ connections }) => {
-    const jobs = await connections.jobs();
-    const log = new JobLog({ jobs, id, stateDir, logs: home.logs, service: options.service });
+  const files =
+    options.server === undefined ? { stateDir, logs: home.logs, service: options.service } : undefined;
+  await withSession(context, options, async ({ connections }) => {
+    const log = new JobLog({ jobs: await connections.jobs(), id, files });
     await printAll(context, options, () => log.read());
   });
 }
