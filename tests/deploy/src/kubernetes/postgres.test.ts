@@ -1,6 +1,8 @@
 /** What the chart promises of PostgreSQL, on a real one: tables made by the Job's command, coordinators side by side. */
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { Postgres, postgresBinaries } from '../postgres.ts';
 import { root, run } from '../tools.ts';
 
@@ -23,6 +25,8 @@ describe.skipIf(!isHere)(
           env: { ...process.env, EMLOC_DATABASE_URL: url, EMLOC_LOG_FORMAT: 'json' },
         },
       );
+    const binary = (name: string, ...args: readonly string[]) =>
+      run(join(postgresBinaries() ?? '', name), args);
     const tables = () =>
       postgres.query("SELECT count(*) FROM pg_tables WHERE schemaname IN ('emloc', 'dbos')");
 
@@ -42,6 +46,23 @@ describe.skipIf(!isHere)(
       const away = migrate('postgresql://emloc@127.0.0.1:1/postgres');
       expect(away.code).toBe(1);
       expect(away.stderr).toMatch(/the database does not answer/);
+    });
+
+    test('a dump is restored as the guide to operations has it, over what is there and elsewhere', () => {
+      const dump = join(mkdtempSync(join(tmpdir(), 'emloc-dump-')), 'emloc.dump');
+      onTestFinished(() => rmSync(dirname(dump), { recursive: true }));
+      const restore = (url: string) => ['--clean', '--if-exists', '--dbname', url, dump];
+      const elsewhere = postgres.url.replace(/[^/]+$/, 'elsewhere');
+      postgres.query('CREATE TABLE emloc.mark AS SELECT 7 AS number');
+      expect(binary('pg_dump', '--format', 'custom', '--file', dump, postgres.url)).toMatchObject({
+        code: 0,
+      });
+      postgres.query('DELETE FROM emloc.mark');
+      expect(binary('pg_restore', ...restore(postgres.url))).toMatchObject({ code: 0, stderr: '' });
+      expect(postgres.query('SELECT number FROM emloc.mark')).toBe('7');
+      postgres.query('CREATE DATABASE elsewhere');
+      expect(binary('pg_restore', ...restore(elsewhere))).toMatchObject({ code: 0, stderr: '' });
+      expect(migrate(elsewhere)).toMatchObject({ code: 0 });
     });
 
     test('jobs outlive their coordinator there, and two coordinators share it', () => {
