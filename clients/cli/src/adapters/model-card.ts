@@ -21,6 +21,7 @@ export interface JobReport {
   readonly stages?: readonly {
     readonly name: string;
     readonly seconds?: number;
+    readonly note?: string;
     readonly peakResidentBytes?: number;
   }[];
   readonly chosen?: string;
@@ -68,12 +69,20 @@ function introduction({ adapter, baseModel }: CardInput): string {
   ];
   if (emulator === undefined) return parts.join(' ');
   const then = [
-    correction === undefined
-      ? 'not corrected for the original'
-      : `corrected for the original (${correction.method})`,
+    correctionOf(correction),
     ...(refinedSteps === undefined ? [] : [`refined by ${refinedSteps} exact steps on it`]),
   ];
   return `${parts.join(' ')}, ${then.join(', and ')}.`;
+}
+
+/** `none` is a choice among corrections: the adapter as it was trained, perhaps stronger. */
+function correctionOf(correction: AdapterDirectory['history']['correction']): string {
+  const { method = 'none', limit, strength = 1 } = correction ?? {};
+  if (method !== 'none')
+    return `corrected for the original (${method}${limit === undefined ? '' : `, limit ${limit}`})`;
+  return strength === 1
+    ? 'not corrected for the original'
+    : `made ${strength} times as strong for the original`;
 }
 
 const usage = ({ baseModel, repo }: CardInput): string =>
@@ -111,11 +120,19 @@ function settingsOf({ adapter, report }: CardInput): string {
       ['ratio of the emulator', compression?.ratio],
       ['steps on the emulator', emulatorSteps],
       ['exact steps on the original', exactSteps],
-      ...Object.entries((report?.settings['training'] ?? {}) as Record<string, unknown>).map(
-        ([name, value]): Row => [name.replace(/[A-Z]/g, '_$&').toLowerCase(), value],
-      ),
+      ...Object.entries((report?.settings['training'] ?? {}) as Record<string, unknown>)
+        .map(([name, value]): Row => setting(name.replace(/[A-Z]/g, '_$&').toLowerCase(), value))
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
     ],
   );
+}
+
+/** As it is typed on the command line: a number in full, of an enumeration the word. */
+function setting(name: string, value: unknown): Row {
+  if (typeof value === 'number') return [name, String(value)];
+  const prefix = `${name.toUpperCase()}_`;
+  if (typeof value !== 'string' || !value.startsWith(prefix)) return [name, value];
+  return [name, value.slice(prefix.length).toLowerCase()];
 }
 
 function measuredOf({ report }: CardInput): string | undefined {
@@ -133,9 +150,9 @@ function measuredOf({ report }: CardInput): string | undefined {
   );
   const stages = (report.stages ?? []).filter(({ peakResidentBytes }) => peakResidentBytes !== undefined);
   if (stages.length === 0) return figures;
-  const memory = stages.map(({ name, seconds, peakResidentBytes }): string[] => [
+  const memory = stages.map(({ name, seconds, note, peakResidentBytes }): string[] => [
     name,
-    seconds === undefined ? '' : formatSeconds(seconds),
+    seconds === undefined ? (note ?? '') : formatSeconds(seconds),
     formatBytes(peakResidentBytes ?? 0),
   ]);
   return `${figures}\n\n${rowsOf([['stage', 'time', 'peak memory'], ...memory])}`;

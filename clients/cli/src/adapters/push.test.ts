@@ -5,8 +5,10 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { directoryDigest } from '@emloc/artifacts';
 import { HubServer } from '@emloc/downloads/testing';
+import { openAdapter } from '@emloc/emloc';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run } from '../run.ts';
+import { adapterCard } from './model-card.ts';
 
 const fixture = fileURLToPath(
   new URL('../../../../tests/fixtures/tiny-llama/adapter-uncorrected', import.meta.url),
@@ -42,11 +44,17 @@ const pushed = (path: string): Buffer => hub.repositories.get('me/a')!.files('ma
 /** As `emloc finetune` writes it, shortened. */
 const report = (digest: string): object => ({
   schemaVersion: 1,
-  settings: { dataset: { source: { path: '/home/me/tickets.jsonl' } }, training: { learningRate: 1e-3 } },
+  settings: {
+    dataset: { source: { path: '/home/me/tickets.jsonl' } },
+    training: { learningRate: 1e-3, adamEpsilon: 1e-8, lrSchedulerType: 'LR_SCHEDULER_TYPE_COSINE' },
+  },
   resolved: { compression: { ratio: 0.5 }, emulatorSteps: 30, exactSteps: 10 },
   data: { rows: 90, tokens: 4000, heldOutRows: 10 },
   digests: { adapter: digest },
-  stages: [{ name: 'train', seconds: 75, peakResidentBytes: 512_000_000 }],
+  stages: [
+    { name: 'calibrate', note: 'streamed into compress', peakResidentBytes: 400_000_000 },
+    { name: 'train', seconds: 75, peakResidentBytes: 512_000_000 },
+  ],
   evaluation: { loss: 0.25, perplexity: 1.284, rows: 10, exactMatch: 0.7, choiceAccuracy: null },
 });
 
@@ -76,9 +84,10 @@ test('weights, a configuration that names the base as the hub knows it, and a ca
     '`tickets.jsonl`: 90 rows of 4000 tokens trained on, 10 rows held out.',
     '| r | 4 |',
     '| ratio of the emulator | 0.5 |',
-    '| learning_rate | 0.001 |',
+    '| adam_epsilon | 1e-8 |\n| learning_rate | 0.001 |\n| lr_scheduler_type | cosine |',
     '| loss | 0.25 |',
     '| exact match | 0.7 |',
+    '| calibrate | streamed into compress | 400 MB |',
     '| train | 1m15s | 512 MB |',
     'PeftModel.from_pretrained(model, "me/a")',
   ])
@@ -115,4 +124,16 @@ test('a report of another adapter, a base that is a path, a bad name, no adapter
     stderr: expect.stringContaining('--base-model'),
   });
   expect(hub.repositories.size).toBe(0);
+});
+
+test.each([
+  [undefined, ', not corrected for the original.'],
+  [{ method: 'none', strength: 1 }, ', not corrected for the original.'],
+  [{ method: 'none', strength: 1.25 }, ', made 1.25 times as strong for the original.'],
+  [{ method: 'paper', limit: 0.3 }, ', corrected for the original (paper, limit 0.3).'],
+])('a card says of the correction %o: %s', (correction, words) => {
+  const opened = openAdapter(fixture);
+  const history = { emulator: 'sha256:0', correction };
+  const card = adapterCard({ adapter: { ...opened, history }, baseModel: 'org/tiny', repo: 'me/a' });
+  expect(card).toContain(`It was trained on a compressed emulator of the model${words}`);
 });

@@ -36,6 +36,16 @@ export class HubCache {
     return join(this.folder, 'blobs', etag);
   }
 
+  /** The folders of a repository that has a snapshot: Python's tools take blobs without one for a broken cache. */
+  async prepare(commit: string): Promise<void> {
+    try {
+      for (const folder of [join(this.folder, 'blobs'), this.snapshot(commit)])
+        await mkdir(folder, { recursive: true });
+    } catch (error) {
+      throw inCache(error);
+    }
+  }
+
   /** The commit that a revision was when it was last fetched. */
   async commitOf(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;

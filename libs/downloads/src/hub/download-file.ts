@@ -5,8 +5,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, truncate } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, rename, rm, truncate } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EmlocError } from '@emloc/errors';
 import { inCache } from './cache.ts';
@@ -25,6 +24,8 @@ export interface FileDownload {
   readonly url: string;
   readonly repo: string;
   readonly blobPath: string;
+  /** Called once the server sends the file: makes the folder of `blobPath`. */
+  readonly prepare: () => Promise<void>;
   readonly fetch: typeof fetch;
   readonly signal?: AbortSignal;
   /** Bytes of this file that are there. */
@@ -39,9 +40,6 @@ const vainAttempts = 5;
 export async function downloadFile(download: FileDownload): Promise<void> {
   const { file, blobPath, signal } = download;
   const partial = `${blobPath}.emloc.incomplete`;
-  await mkdir(dirname(blobPath), { recursive: true }).catch((error: unknown) => {
-    throw inCache(error);
-  });
   let vain = 0;
   let startedAnew = false;
   for (;;) {
@@ -93,7 +91,7 @@ interface Received {
 }
 
 async function receive(
-  { file, url, repo, fetch: get, signal, onBytes }: FileDownload,
+  { file, url, repo, fetch: get, signal, onBytes, prepare }: FileDownload,
   partial: string,
   before: number,
   hash: Hash,
@@ -111,6 +109,7 @@ async function receive(
     return { bytes: 0, broken: new Error('the server does not send the rest of a file') };
   }
   let bytes = before;
+  await prepare();
   const output = await open(partial, 'a').catch((error: unknown) => {
     throw inCache(error);
   });

@@ -219,6 +219,8 @@ test('a gated repository: the licence and HF_TOKEN are named', async () => {
     message: expect.stringContaining('restricted'),
     mend: expect.stringMatching(/accept its licence at http.*org\/tiny.*HF_TOKEN/),
   });
+  // Nor is a folder left that Python's tools would take for a broken cache.
+  expect(existsSync(join(settings.cacheDir, 'models--org--tiny'))).toBe(false);
 });
 
 test('a token that is not taken, and a private repository without one', async () => {

@@ -105,6 +105,7 @@ async function fetchMissing(
         repo,
         url: `${settings.endpoint}/${repo}/resolve/${commit}/${encodeURIComponent(path)}`,
         blobPath: cache.blob(etag),
+        prepare: () => cache.prepare(commit),
         fetch: get,
         signal,
         pauseMs,

@@ -24,7 +24,9 @@ export async function withNearest(
     });
   }
   if (error.reason !== 'REPOSITORY_NOT_FOUND') return error;
-  const near = nearest(repo, await repositoriesOf(repo, asked));
+  // One that is listed but not shown to this account is no other one.
+  const others = (await repositoriesOf(repo, asked)).filter((name) => name !== repo);
+  const near = nearest(repo, others);
   return near.length === 0
     ? error
     : error.with({ mend: `did you mean ${near.join(' or ')}? Else ${error.mend}` });
