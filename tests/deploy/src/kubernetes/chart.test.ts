@@ -133,23 +133,6 @@ describe.skipIf(missing !== undefined)(`the chart (${missing ?? 'helm is here'})
     expect(services.filter((to) => mayCall(manifests, 'test', to))).toEqual(services);
   });
 
-  test('memory is what the planner says', () => {
-    const command = [
-      '--import',
-      'tsx',
-      'tools/helm-resources.mjs',
-      '--model',
-      'tests/fixtures/shapes/smollm2-1.7b',
-    ];
-    const { code, stdout, stderr } = run(process.execPath, command);
-    expect(stderr).toBe('');
-    expect(code).toBe(0);
-    const said = (parseYaml(readFileSync(join(chart, 'values.yaml'), 'utf8')) as Values).services;
-    for (const [name, { resources }] of Object.entries((parseYaml(stdout) as Values).services)) {
-      expect(memoryOf(said[name]), name).toEqual(memoryOf({ resources }));
-    }
-  });
-
   test('the alerts are those of deploy/observability, and what is scraped has the name that they ask for', () => {
     const manifests = parse(template(valueSets['monitoring']));
     const [rule, monitor] = ['PrometheusRule', 'PodMonitor'].map((wanted) =>
@@ -178,18 +161,6 @@ describe.skipIf(missing !== undefined)(`the chart (${missing ?? 'helm is here'})
       ).toBe(isEmbedded);
     },
   );
-});
-
-interface Values {
-  readonly services: Record<
-    string,
-    { resources: { requests: { memory: string }; limits: { memory: string } } }
-  >;
-}
-
-const memoryOf = (service: Values['services'][string] | undefined) => ({
-  requests: service?.resources.requests.memory,
-  limits: service?.resources.limits.memory,
 });
 
 function kustomized(overlay: string): string {
