@@ -19,6 +19,8 @@ export const checkTensors = (
   expected: readonly TensorSpec[],
   tensors: ReadonlyMap<string, StoredTensor>,
   factorsOf: (name: string) => FactorShape | undefined,
+  /** The head's name, which a model that ties it does not have. */
+  head?: string,
 ): Set<string> => {
   const factored = new Set<string>();
   for (const spec of expected) {
@@ -30,7 +32,7 @@ export const checkTensors = (
     const module = moduleOf(spec.name);
     const [u, v] = [tensors.get(`${module}.u`), tensors.get(`${module}.v`)];
     const factors = factorsOf(spec.name);
-    if (u === undefined || v === undefined || factors === undefined) throw missing(spec, tensors);
+    if (u === undefined || v === undefined || factors === undefined) throw missing(spec, tensors, head);
     const rank = u.shape[1] ?? 0;
     checkOne(`${module}.u`, u, [factors.outFeatures, Math.max(1, rank)]);
     checkOne(`${module}.v`, v, [Math.max(1, rank), factors.inFeatures]);
@@ -60,11 +62,17 @@ const checkOne = (name: string, found: StoredTensor, shape: readonly number[]): 
     );
 };
 
-const missing = (spec: TensorSpec, tensors: ReadonlyMap<string, StoredTensor>): EmlocError => {
+const missing = (
+  spec: TensorSpec,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  head: string | undefined,
+): EmlocError => {
   const module = moduleOf(spec.name);
   const hint = tensors.has(`${module}.u`)
     ? 'the directory holds factors but no emloc.json: make the emulator anew'
-    : 'download the model again, or use the config.json that belongs to it';
+    : spec.name === head
+      ? 'set tie_word_embeddings to true in config.json, if the head is the embedding; else download the model again'
+      : 'download the model again, or use the config.json that belongs to it';
   return new EmlocError(
     'INVALID_ARGUMENT',
     'MISSING_TENSOR',

@@ -196,6 +196,21 @@ describe('weights', () => {
     });
   });
 
+  test('a head beside a tied one: the same is no matter, another is refused; a missing one tells of tying', () => {
+    using folder = new ModelFolder({ tie_word_embeddings: true });
+    const tensors = tinyTensors(folder.config);
+    const embedding = tensors.find(({ name }) => name === 'model.embed_tokens.weight')!;
+    folder.weights([...tensors, { ...embedding, name: 'lm_head.weight' }]);
+    expect(openModel(folder.dir).config.tieWordEmbeddings).toBe(true);
+    folder.weights([...tensors, folderTensor('lm_head.weight', embedding.shape, 99)]);
+    expect(failure(folder.dir)).toMatchObject({ field: 'tie_word_embeddings', reason: 'BAD_MODEL_CONFIG' });
+    folder.json('config.json', { ...folder.config, tie_word_embeddings: false }).weights(tensors);
+    expect(failure(folder.dir)).toMatchObject({
+      reason: 'MISSING_TENSOR',
+      mend: expect.stringContaining('set tie_word_embeddings to true'),
+    });
+  });
+
   test('an embedding and a head larger than a tokenizer would need are no matter', () => {
     using folder = new ModelFolder({ vocab_size: 64, tie_word_embeddings: false }).weights();
     expect(openModel(folder.dir).config.vocabSize).toBe(64);

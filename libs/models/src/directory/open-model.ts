@@ -10,6 +10,7 @@ import { checkVocabulary } from '../tokenizer/check-vocabulary.ts';
 import type { LinearSpec, ModelDirectory, ModelOf, TensorSpec } from '../types.ts';
 import { canonicalNames } from './canonical-names.ts';
 import { checkTensors } from './check-tensors.ts';
+import { checkTiedHead } from './check-tied-head.ts';
 import { digestFiles } from './digest.ts';
 import { emulatorFile, readEmulatorInfo } from './emulator-info.ts';
 import { moduleOf } from './module-of.ts';
@@ -30,12 +31,18 @@ export const openModel = (path: string): ModelDirectory => {
   const { files, tensors: stored } = readWeightFiles(dir);
   refuseQuantizedTensors(stored);
   const tensors = canonicalNames(stored, architecture.namePrefix, isExpected(expected, linears));
-  const factored = checkTensors(expected, tensors, (name) =>
-    emulator === undefined ? undefined : linears.get(moduleOf(name)),
+  const factored = checkTensors(
+    expected,
+    tensors,
+    (name) => (emulator === undefined ? undefined : linears.get(moduleOf(name))),
+    architecture.tensorNames.head,
   );
+  const { embedding, head } = architecture.tensorNames;
+  const ownHead = hinted.tieWordEmbeddings ? tensors.get(head) : undefined;
+  if (ownHead !== undefined) checkTiedHead(tensors.get(embedding)!, ownHead);
   checkVocabulary(dir, hinted.vocabSize);
 
-  const dtype = tensors.get(architecture.tensorNames.embedding)?.dtype ?? hinted.dtype;
+  const dtype = tensors.get(embedding)?.dtype ?? hinted.dtype;
   let digest: Promise<string> | undefined;
   return {
     dir,
