@@ -103,7 +103,7 @@ async function lookThrough(
     tokenizeFirst,
     // What packed text has wrong, its beginning shows: its rows are all of one length, and all of it is learnt.
     maxRows: isLarge && isText ? beginningRows : Infinity,
-    onRow: showRows(context, dataset.file),
+    onRow: showRows(context, dataset),
   });
   context.output.endProgress();
   return isLarge && isText ? undefined : rows;

@@ -63,7 +63,7 @@ export async function inspectData(
   const inspection = await underOption({ option: '<file>', value: file }, async () => {
     const dataset = await openDataset(file, { format: options.dataFormat, columns: columnsOf(options) });
     const found = emptyInspection(dataset, model, options);
-    const onRow = showRows(context, file);
+    const onRow = showRows(context, dataset);
     await (model === undefined
       ? parse(dataset, found, onRow)
       : tokenize(dataset, found, model, options, chatTemplate, onRow));

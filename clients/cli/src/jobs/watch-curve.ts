@@ -21,7 +21,7 @@ export function watchCurve({ output, stderr, environment }: CommandContext): Wat
   const lines = (): readonly string[] =>
     stderr.isTTY === true
       ? curve.render({
-          columns: (stderr.columns ?? 80) - 1,
+          columns: (stderr.columns || 80) - 1,
           rows: Math.max(3, Math.min(mostRows, (stderr.rows ?? 24) - otherRows)),
           unicode,
         })

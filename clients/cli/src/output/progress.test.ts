@@ -111,3 +111,15 @@ test('a panel is not for those who read lines', () => {
   progress.end();
   expect(text()).toBe('train  1/1\n');
 });
+
+test('a terminal that says it has no columns is drawn on as one of eighty', () => {
+  let now = 0;
+  const { stream, text } = recorded(true);
+  const progress = new Progress(Object.assign(stream, { columns: 0 }), () => now);
+  progress.update({ stage: 'train', done: 1, total: 9, note: 'x'.repeat(30) });
+  now += 1000;
+  progress.update({ stage: 'train', done: 2, total: 9 });
+  const written = text();
+  expect(written).not.toContain('Infinity');
+  expect(written).toContain('x'.repeat(30));
+});

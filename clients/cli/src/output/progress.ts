@@ -100,7 +100,8 @@ export class Progress {
   }
 
   get #columns(): number {
-    return this.#stream.columns ?? 80;
+    // A pseudo-terminal that nobody gave a size says 0.
+    return this.#stream.columns || 80;
   }
 }
 

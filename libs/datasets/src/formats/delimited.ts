@@ -4,6 +4,7 @@ import { CsvError, parse } from 'csv-parse';
 import { fileError, rowError } from '../rows.ts';
 import { maxRowBytes } from './lines.ts';
 import { openBytes, unpackError } from './open-bytes.ts';
+import type { ReadPosition } from './read-position.ts';
 import type { DataRecord } from './records.ts';
 
 /** What csv-parse yields with `info`. */
@@ -13,7 +14,11 @@ interface Parsed {
   readonly info: { readonly lines: number };
 }
 
-export async function* readDelimited(file: string, delimiter: ',' | '\t'): AsyncGenerator<DataRecord> {
+export async function* readDelimited(
+  file: string,
+  delimiter: ',' | '\t',
+  position?: ReadPosition,
+): AsyncGenerator<DataRecord> {
   const parser = parse({
     delimiter,
     bom: true,
@@ -25,7 +30,7 @@ export async function* readDelimited(file: string, delimiter: ',' | '\t'): Async
     columns: (header: string[]) => checkHeader(header, file),
   });
   // The callback is there to take the error, which the parser's iterator throws, too.
-  pipeline(await openBytes(file), parser, () => undefined);
+  pipeline(await openBytes(file, position), parser, () => undefined);
   let line = 2;
   try {
     for await (const { record, info } of parser as AsyncIterable<Parsed>) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ByteTokenizer } from '../byte-tokenizer.test-helper.ts';
-import type { DatasetOptions } from '../open-dataset.ts';
+import { openDataset, type DatasetOptions } from '../open-dataset.ts';
 import { fileOf, parsedOf } from '../temporary-files.test-helper.ts';
 import { tokenizeRows } from '../tokenize-rows.ts';
 import { detectFormat } from './format.ts';
@@ -204,4 +204,28 @@ test('what is typed wins over the name, but not over the content', async () => {
   await expect(detectFormat(fileOf('a.csv', twoPairs), 'parquet')).rejects.toMatchObject({
     reason: 'WRONG_FORMAT',
   });
+});
+
+/** 4 MB, which is read in several chunks; packed, the bytes are those on disk. */
+const many = Array.from({ length: 40_000 }, (_, i) => ({
+  prompt: `${i} ${Math.sin(i)} ${Math.cos(i)}`,
+  completion: `${Math.tan(i)} ${Math.exp(-i)}`,
+  note: 'x',
+}));
+test.each([
+  ['a.jsonl', () => lines(many)],
+  ['a.json', () => JSON.stringify(many)],
+  ['a.csv', () => delimited(many, ',')],
+  ['a.jsonl.gz', () => gzipSync(lines(many), { level: 0 })],
+  ['pairs.snappy.parquet', undefined],
+] as const)('how far a reading is: %s', async (name, content) => {
+  const file = content === undefined ? join(fixtures, name) : fileOf(name, content());
+  const { position, rows: read } = await openDataset(file);
+  expect(position.share).toBe(0);
+  const shares = new Set<number>();
+  for await (const _ of read()) shares.add(position.share);
+  expect(shares.size).toBeGreaterThan(1);
+  expect([...shares]).toEqual([...shares].sort((a, b) => a - b));
+  expect(Math.min(...shares)).toBeLessThan(0.7);
+  expect(position.share).toBe(1);
 });

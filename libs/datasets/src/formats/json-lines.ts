@@ -1,12 +1,13 @@
 /** JSON lines: one JSON object a line, UTF-8. Every line is checked; none is skipped. */
 import { excerpt, rowError, type RowPlace } from '../rows.ts';
 import { readLines } from './lines.ts';
+import type { ReadPosition } from './read-position.ts';
 import type { DataRecord } from './records.ts';
 
 const oneALine = 'write one JSON object a line';
 
-export async function* readJsonLines(file: string): AsyncGenerator<DataRecord> {
-  for await (const { text, line } of readLines(file)) {
+export async function* readJsonLines(file: string, position?: ReadPosition): AsyncGenerator<DataRecord> {
+  for await (const { text, line } of readLines(file, position)) {
     const place = { file, line };
     if (text.trim() === '') {
       throw rowError(place, 'EMPTY_LINE', 'the line is empty', 'remove it: every line is one JSON object');

@@ -7,15 +7,16 @@ import { fileError, rowError } from '../rows.ts';
 import { isObject, parseObject } from './json-lines.ts';
 import { maxRowBytes } from './lines.ts';
 import { readBytes } from './open-bytes.ts';
+import type { ReadPosition } from './read-position.ts';
 import type { DataRecord } from './records.ts';
 
 const mend = 'write a list of objects: [{"prompt": "…", "completion": "…"}, …]';
 /** Under which the rows of an object stand. */
 export const listNames = ['data', 'rows', 'examples', 'train', 'instances'];
 
-export async function* readJson(file: string): AsyncGenerator<DataRecord> {
+export async function* readJson(file: string, position?: ReadPosition): AsyncGenerator<DataRecord> {
   const splitter = new ElementSplitter(file);
-  for await (const chunk of readBytes(file)) {
+  for await (const chunk of readBytes(file, position)) {
     for (const { bytes, line } of splitter.push(chunk)) {
       const place = { file, line };
       yield { place, value: parseObject(decode(bytes, file, line), place, mend) };

@@ -1,6 +1,7 @@
 /** The lines of a UTF-8 file, one at a time. */
 import { rowError } from '../rows.ts';
 import { readBytes } from './open-bytes.ts';
+import type { ReadPosition } from './read-position.ts';
 
 /** A line beyond this is no data row; it would only fill the memory. */
 export const maxRowBytes = 64 * 1024 * 1024;
@@ -14,10 +15,10 @@ export interface Line {
 }
 
 /** The end of the file may or may not end a line. Errors: NOT_UTF8, LINE_TOO_LONG, with the line's number. */
-export async function* readLines(file: string): AsyncGenerator<Line> {
+export async function* readLines(file: string, position?: ReadPosition): AsyncGenerator<Line> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let line = 0;
-  for await (const bytes of splitLines(file)) {
+  for await (const bytes of splitLines(file, position)) {
     line++;
     let text: string;
     try {
@@ -29,7 +30,7 @@ export async function* readLines(file: string): AsyncGenerator<Line> {
   }
 }
 
-async function* splitLines(file: string): AsyncGenerator<Uint8Array> {
+async function* splitLines(file: string, position: ReadPosition | undefined): AsyncGenerator<Uint8Array> {
   let pieces: Buffer[] = [];
   let pieceBytes = 0;
   let line = 1;
@@ -40,7 +41,7 @@ async function* splitLines(file: string): AsyncGenerator<Uint8Array> {
     line++;
     return whole.at(-1) === 0x0d ? whole.subarray(0, -1) : whole;
   };
-  for await (const chunk of readBytes(file)) {
+  for await (const chunk of readBytes(file, position)) {
     let from = 0;
     for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, from)) {
       yield take(chunk.subarray(from, at));

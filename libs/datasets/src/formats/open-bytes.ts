@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { EmlocError } from '@emloc/errors';
+import type { ReadPosition } from './read-position.ts';
 
 const headBytes = 64 * 1024;
 const chunkBytes = 1024 * 1024;
@@ -11,15 +12,18 @@ const chunkBytes = 1024 * 1024;
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 /** A stream that the reader ends or destroys; what is wrong with the file is thrown to whoever iterates over it. */
-export async function openBytes(file: string): Promise<Readable> {
+export async function openBytes(file: string, position?: ReadPosition): Promise<Readable> {
   const begin = Buffer.alloc(2);
   const handle = await open(file).catch((error: unknown) => Promise.reject(EmlocError.from(error)));
+  let size: number;
   try {
     await handle.read(begin, 0, 2, 0);
+    ({ size } = await handle.stat());
   } finally {
     await handle.close();
   }
   const bytes = createReadStream(file, { highWaterMark: chunkBytes });
+  position?.follow(() => bytes.bytesRead / size);
   // The callback is there to take the error, which the iterator of the last stream throws, too.
   return isGzip(begin) ? pipeline(bytes, createGunzip({ chunkSize: chunkBytes }), () => undefined) : bytes;
 }
@@ -37,8 +41,8 @@ export async function readHead(file: string): Promise<Buffer> {
 }
 
 /** The chunks, with errors of ours. */
-export async function* readBytes(file: string): AsyncGenerator<Buffer> {
-  const stream = await openBytes(file);
+export async function* readBytes(file: string, position?: ReadPosition): AsyncGenerator<Buffer> {
+  const stream = await openBytes(file, position);
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
   } catch (error) {

@@ -8,23 +8,27 @@ import { parquetMetadataAsync, parquetReadObjects, type AsyncBuffer, type FileMe
 import { compressors } from 'hyparquet-compressors';
 import { EmlocError } from '@emloc/errors';
 import { fileError } from '../rows.ts';
+import type { ReadPosition } from './read-position.ts';
 import type { DataRecord } from './records.ts';
 
 /** Rows of a stretch hold about so many bytes unpacked. Nested columns are unpacked anew for each of a group. */
 const stretchBytes = 64 * 1024 * 1024;
 
-export async function* readParquet(file: string): AsyncGenerator<DataRecord> {
+export async function* readParquet(file: string, position?: ReadPosition): AsyncGenerator<DataRecord> {
   const handle = await open(file).catch((error: unknown) => Promise.reject(EmlocError.from(error)));
   try {
     const buffer = new GroupBuffer(handle, (await handle.stat()).size);
     const metadata = await said(file, 1, parquetMetadataAsync(buffer));
+    let rowsRead = 0;
+    position?.follow(() => rowsRead / Number(metadata.num_rows));
     for (const { rowStart, rowEnd, isNewGroup } of stretches(metadata)) {
       if (isNewGroup) buffer.forget();
       const options = { file: buffer, metadata, compressors, rowStart, rowEnd, useOffsetIndex: true };
       const rows = await said(file, rowStart + 1, parquetReadObjects(options));
       for (const [i, row] of rows.entries()) {
         const value = Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, plain(cell)]));
-        yield { place: { file, line: rowStart + i + 1, unit: 'row' }, value };
+        rowsRead = rowStart + i + 1;
+        yield { place: { file, line: rowsRead, unit: 'row' }, value };
       }
     }
   } finally {
