@@ -59,8 +59,12 @@ export function blocksOf(page: string): Block[] {
 export const callsAtLeast = ({ text }: Block): number =>
   text.split('\n').filter((line) => /^\s*(\w+=\S+ )*(npx )?emloc\s+[a-z-]/.test(line)).length;
 
-/** Links to files of the repository. */
+/** Links to files of the repository, those of the text: code has brackets of its own. */
 export const linksOf = (page: string): string[] =>
-  [...textOf(page).matchAll(/\]\(([^)\s]+)\)/g)]
+  [
+    ...textOf(page)
+      .replaceAll(/^```[^]*?^```/gm, '')
+      .matchAll(/\]\(([^)\s]+)\)/g),
+  ]
     .map(([, link = '']) => link.split('#')[0] ?? '')
     .filter((link) => link !== '' && !/^[a-z]+:/.test(link));
