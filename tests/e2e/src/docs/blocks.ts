@@ -32,7 +32,7 @@ export function pages(): string[] {
   const folders = readdirSync(repositoryRoot).filter((name) =>
     ['docs', 'clients', 'deploy', 'proto'].includes(name),
   );
-  return ['README.md', 'CONTRIBUTING.md', ...folders.flatMap(below)].sort();
+  return ['README.md', 'CONTRIBUTING.md', 'FEATURES.md', ...folders.flatMap(below)].sort();
 }
 
 export const textOf = (page: string): string => readFileSync(join(repositoryRoot, page), 'utf8');
