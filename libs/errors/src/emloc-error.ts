@@ -104,6 +104,9 @@ export class EmlocError extends Error {
   }
 }
 
+// A bundler renames a class that names itself, and logs say the name of the class.
+Object.defineProperty(EmlocError, 'name', { value: 'EmlocError' });
+
 /** Does the sentence name the field itself? Then it does not stand before it once more. */
 const names = (sentence: string, field: string): boolean =>
   sentence.startsWith(`${field}: `) || sentence.split(/[\s'"`,;:()=]+/).includes(field);

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,14 @@ test('a program is compiled and runs like its source', () => {
   const help = (...options: string[]) =>
     execFileSync(process.execPath, [...options, '--help'], { encoding: 'utf8' });
   expect(help(...args)).toBe(help('--import', 'tsx', fileURLToPath(program)));
+});
+
+test('an error has its own name in the log of a compiled program', () => {
+  const migrate = new URL('../../../services/coordinator/src/migrate-main.ts', import.meta.url);
+  const env = { ...process.env, EMLOC_DATABASE_URL: '', EMLOC_HOME: directory, EMLOC_LOG_FORMAT: 'json' };
+  const { stderr } = spawnSync(process.execPath, programArguments(migrate), { encoding: 'utf8', env });
+  const { err } = JSON.parse(stderr) as { err: { type: string; reason: string } };
+  expect(err).toMatchObject({ type: 'EmlocError', reason: 'NO_DATABASE' });
 });
 
 test('the compiled program is the same until a source changes', () => {
