@@ -101,7 +101,8 @@ test('--log and --adapter-init: every step of both stages, from an adapter that 
   const init = join(tuned, 'adapter');
   const log = work.path('log.jsonl');
   const command = ['finetune', ...options.slice(0, -4), '--adapter-init', init];
-  await work.succeed(...command, '--output', work.path('further'), '--log', log);
+  const { stderr } = await work.succeed(...command, '--output', work.path('further'), '--log', log);
+  expect(stderr).toMatch(/^plan {2}makes tokens of every row$/m);
   const lines = linesOf(log);
   expect(lines.map(({ stage, step }) => `${stage} ${step}`)).toEqual(
     ['train', 'refine'].flatMap((stage) => [1, 2, 3, 4].map((step) => `${stage} ${step}`)),

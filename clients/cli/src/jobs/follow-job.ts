@@ -63,11 +63,15 @@ const endStates: ReadonlySet<JobState> = new Set([
 /** Ended or paused: nothing happens to it any more by itself. */
 export const hasStopped = (state: JobState): boolean => endStates.has(state);
 
+/** What a stage does that says nothing until it is done: minutes, with a large data file. */
+const silentWork: Readonly<Record<string, string | undefined>> = { plan: 'makes tokens of every row' };
+
 function showJobEvent(output: Output, event: FineTuneJobEvent): void {
   if (event.stageEvent) return showEvent(output, event.stageEvent.event, event.stageEvent.stage);
   const stage = event.stageChanged;
   if (!stage) return;
-  if (stage.state === 'JOB_STATE_RUNNING') return output.progress({ stage: stage.name });
+  if (stage.state === 'JOB_STATE_RUNNING')
+    return output.progress({ stage: stage.name, note: silentWork[stage.name] });
   const done = stageLine(stage);
   if (done !== undefined) output.note(done);
 }
