@@ -8,6 +8,7 @@ export { cpuInfo, usableCores, type CpuInfo } from './runtime/platform.ts';
 export type { DType } from '@emloc/tensor-stream';
 export { Tensor, liveTensors } from './tensor.ts';
 export { keep, tidy } from './tidy.ts';
+export { sideBySide, streamCount } from './streams.ts';
 export { halfPrecision, type HalfPrecision } from './half-precision.ts';
 export {
   bytesOf,

@@ -15,6 +15,7 @@ import {
   OLDEST_VERSION,
   usableCores,
 } from './runtime/platform.ts';
+import { chooseStreams, setStreams } from './streams.ts';
 import { progressOnStderr } from './runtime/report-progress.ts';
 
 export interface EngineOptions {
@@ -50,18 +51,9 @@ export function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
 }
 
 async function start(options: EngineOptions): Promise<EngineInfo> {
-  const threads = options.threads ?? threadsFromEnvironment() ?? usableCores();
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new EmlocError(
-      'INVALID_ARGUMENT',
-      'THREADS_OUT_OF_RANGE',
-      'threads must be a whole number from 1 on',
-      {
-        field: 'threads',
-        value: String(threads),
-      },
-    );
-  }
+  const threads = positive('threads', options.threads ?? numberFrom('EMLOC_THREADS') ?? usableCores());
+  const streams = numberFrom('EMLOC_STREAMS');
+  if (streams !== undefined) positive('EMLOC_STREAMS', streams);
   const device = options.device ?? deviceFromEnvironment();
   const env = { ...process.env, EMLOC_DEVICE: device };
   const seesGpu = nvidiaGpu(env);
@@ -84,6 +76,7 @@ async function start(options: EngineOptions): Promise<EngineInfo> {
   if (device === 'gpu' && gpu === undefined) throw noGpu('TensorFlow cannot use the GPU that is here');
   const bf16 = chooseHalfPrecision(cpuInfo(), gpu !== undefined);
   setHalfPrecision(bf16);
+  setStreams(chooseStreams(threads, gpu !== undefined, streams));
   return { tensorflowVersion, runtime, threads, device: gpu === undefined ? 'cpu' : 'gpu', gpu, bf16 };
 }
 
@@ -108,8 +101,21 @@ function setDefaults(gpu: boolean): void {
   if (gpu) env.NVIDIA_TF32_OVERRIDE ??= '0';
 }
 
-function threadsFromEnvironment(): number | undefined {
-  const given = process.env.EMLOC_THREADS;
+function positive(field: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new EmlocError(
+    'INVALID_ARGUMENT',
+    'THREADS_OUT_OF_RANGE',
+    `${field} must be a whole number from 1 on`,
+    {
+      field,
+      value: String(value),
+    },
+  );
+}
+
+function numberFrom(variable: string): number | undefined {
+  const given = process.env[variable];
   return given ? Number(given) : undefined;
 }
 

@@ -32,9 +32,10 @@ export class Tensor implements Owned, Disposable {
   escaping = 0;
   kept = false;
 
-  /** For the engine only: takes the handle over. */
-  constructor(handle: Address, onDispose?: () => void) {
+  /** For the engine only: takes the handle over. `shape` where it is known already. */
+  constructor(handle: Address, onDispose?: () => void, shape?: readonly number[]) {
     this.#handle = handle;
+    this.#shape = shape;
     this.#onDispose = onDispose;
     live.set(handle, debug ? new Error().stack : undefined);
     forgotten?.register(this, handle, this);

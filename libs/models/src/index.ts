@@ -24,6 +24,8 @@ export { IGNORED_LABEL } from './check-row.ts';
 export {
   backwardPass,
   forwardPass,
+  mapSideBySide,
+  SIDE_BY_SIDE_ROWS,
   type ForwardOptions,
   type ForwardResult,
   type LayerInput,

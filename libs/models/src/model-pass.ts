@@ -1,12 +1,12 @@
 /**
  * Passes through a whole model, layer by layer: all micro-batches go through a layer while its weights are at hand, so
- * that a streamed model is read once a pass and a resident one converts each layer once. Between layers a hook may
+ * that a streamed model is read once a pass and a resident one converts each layer once; small ones side by side. Between layers a hook may
  * yield to the event loop (health, cancel); that is why passes are asynchronous.
  *
  * Memory: the hidden states of the micro-batches, times the layers where their inputs are kept for a backward pass,
- * and the inside of one layer for one micro-batch.
+ * and the inside of one layer for one micro-batch, or for as many small ones as there are streams.
  */
-import { keep, tidy, type Tensor } from '@emloc/engine';
+import { keep, sideBySide, tidy, type Tensor } from '@emloc/engine';
 import { KeptOutputs } from './kept-outputs.ts';
 import type { Batch, LinearsFor, WeightSource } from './types.ts';
 
@@ -125,17 +125,27 @@ export const backwardPass = async (
   }
 };
 
-/** Maps to tensors that the caller owns; where one fails, those before it end. */
-const eachKept = <T>(items: readonly T[], make: (item: T, index: number) => Tensor): Tensor[] => {
+/** Maps micro-batches to tensors that the caller owns, side by side; where one fails, those before it end. */
+const eachKept = (batches: readonly Batch[], make: (batch: Batch, index: number) => Tensor): Tensor[] => {
   const made: Tensor[] = [];
   try {
-    items.forEach((item, i) => made.push(keep(tidy(() => make(item, i)))));
+    mapSideBySide(batches, (batch, i) => made.push(keep(tidy(() => make(batch, i)))));
   } catch (error) {
     disposeAll(made);
     throw error;
   }
   return made;
 };
+
+/**
+ * Micro-batches of more rows than this are not worked on side by side: their operations fill all threads, and two of
+ * them would take twice the memory that a caller has cut its micro-batches for.
+ */
+export const SIDE_BY_SIDE_ROWS = 512;
+
+/** `make` for each, small ones side by side: it may be given tensors that are still to be computed. */
+export const mapSideBySide = <R>(batches: readonly Batch[], make: (batch: Batch, index: number) => R): R[] =>
+  batches.every(({ rows }) => rows <= SIDE_BY_SIDE_ROWS) ? sideBySide(batches, make) : batches.map(make);
 
 const disposeAll = (tensors: readonly Tensor[]): void => tensors.forEach((t) => t.dispose());
 

@@ -123,8 +123,8 @@ const badChoices = (index: number, message: string): EmlocError =>
     mend: 'tokenize prompt and choices with the tokenizer of this model, and shorten what is too long',
   });
 
-/** Tokens of a micro-batch, before what its prompts share is left out. */
-const PACKED_TOKENS = 512;
+/** Tokens of a micro-batch, before what its prompts share is left out: small enough to go side by side. */
+const PACKED_TOKENS = 320;
 
 interface TreePack {
   readonly batch: Batch;

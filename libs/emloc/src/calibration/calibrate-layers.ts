@@ -5,7 +5,14 @@
  */
 import { keep, tidy, zeros, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
-import { plainLinears, prepareBatch, type Batch, type TokenRow, type WeightSource } from '@emloc/models';
+import {
+  mapSideBySide,
+  plainLinears,
+  prepareBatch,
+  type Batch,
+  type TokenRow,
+  type WeightSource,
+} from '@emloc/models';
 import { breathe, throwIfCancelled } from '../cancel.ts';
 import { decoderLinears, type DecoderLinear } from '../decoder-linears.ts';
 import { traceOf } from '../matrix.ts';
@@ -114,7 +121,7 @@ function passLayer(
   try {
     source.withLayer(layer, (weights) => {
       const watched = observer.watch(plainLinears(weights));
-      batches.forEach((batch, i) => {
+      mapSideBySide(batches, (batch, i) => {
         const old = states[i] as Tensor;
         states[i] = tidy(() =>
           architecture.layerForward(old, weights, watched, batch.context.layer(layer), config),

@@ -30,7 +30,8 @@ export function insideBackward(spec: MemorySpec, sizes: StageSizes, tokens = spe
   const scores = scoreBytes(spec, tokens);
   const attention =
     4 * tokens * ((3 + 2 * sizes.postNorms) * D + 4 * A + 4 * K + sizes.headNormWidth) + scores;
-  const mlp = 4 * tokens * (4 * G + 2 * F) + joinedExpertBytes(spec, tokens);
+  // Of experts, what they give and its gradients, as rows of their own and as the tokens'.
+  const mlp = 4 * tokens * (4 * G + 2 * F) + 3 * joinedExpertBytes(spec, tokens);
   const scoreGradients = 4 * tokens * (3 * A + 4 * K) + 3 * scores;
   return attention + Math.max(mlp, scoreGradients) + contextBytes(spec, sizes, tokens);
 }

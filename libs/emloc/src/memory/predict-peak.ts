@@ -3,7 +3,7 @@
  * Every stage is the sum of its parts, so that a report can say what to turn. Limits: an estimate, made to be a little
  * too high; what the allocator keeps back and what TensorFlow's kernels cache is one measured number a stage.
  */
-import { DEFAULT_SLICE_BYTES } from '@emloc/models';
+import { DEFAULT_SLICE_BYTES, SIDE_BY_SIDE_ROWS } from '@emloc/models';
 import { packedTokens } from '../pack-rows.ts';
 import { defaultStateBytes } from '../evaluation/sweep.ts';
 import { keptInputBytes, mergedTokens } from '../training/step-gradient.ts';
@@ -76,7 +76,10 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
   switch (stage) {
     case 'inference':
       return {
-        ...phases(sizes, sizes.originalBytes, { insideLayer: insideForward(spec, sizes), head }),
+        ...phases(sizes, sizes.originalBytes, {
+          insideLayer: insideForward(spec, sizes, sideBySideTokens(spec.microBatchTokens)),
+          head,
+        }),
         convertedLayer: sizes.convertedLayerBytes,
         hiddenStates: 2 * state,
       };
@@ -102,9 +105,10 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
         convertedLayer: sizes.convertedLayerBytes,
         hiddenStates: sizes.rowBytes * (tokens + packed),
         contexts: contextBytes(spec, sizes, tokens),
+        // Sums of Grams are made one after the other, so micro-batches side by side are not at their highest together.
         insideLayer: insideForward(spec, sizes, packed),
-        // Beside the sums so far a product and the new sum; and a block that a smaller tensor has split.
-        grams: sizes.gramBytes + 3 * sizes.largestGramBytes,
+        // Beside the sums so far a product; and a block that a smaller tensor has split.
+        grams: sizes.gramBytes + 2 * sizes.largestGramBytes,
       };
     }
     case 'compression':
@@ -122,7 +126,7 @@ function partsOf(stage: Stage, spec: MemorySpec, sizes: StageSizes): Record<stri
       const labelled = spec.labelledTokens ?? Math.floor(wave / sizes.rowBytes);
       return {
         ...phases(sizes, undefined, {
-          insideLayer: insideForward(spec, sizes, packed),
+          insideLayer: insideForward(spec, sizes, sideBySideTokens(packed)),
           head: headSliceTotal(spec, sizes, DEFAULT_SLICE_BYTES, false, labelled),
         }),
         convertedLayer: sizes.convertedLayerBytes,
@@ -154,6 +158,9 @@ function phases(
   );
 }
 
+/** Tokens that are worked on at once: small micro-batches go side by side, two of them on a processor. */
+const sideBySideTokens = (tokens: number): number => (tokens > SIDE_BY_SIDE_ROWS ? tokens : 2 * tokens);
+
 /** What is streamed of the output matrix at once; where all weights are there, it is among them. */
 const partOfHead = (bytes: number): number => Math.min(bytes, DEFAULT_SLICE_BYTES);
 
@@ -172,7 +179,11 @@ function training(spec: MemorySpec, sizes: StageSizes, exact: boolean): Record<s
   const converted = exact ? sizes.convertedLayerBytes : sizes.convertedEmulatorLayerBytes;
   const all = exact ? sizes.originalBytes : sizes.emulatorBytes;
   const keptInputs = state * together * (layers + 2);
-  const merged = Math.max(microBatchTokens, Math.min(mergedTokens, microBatches * microBatchTokens));
+  // Cut anew, so that the longest row is what may be more.
+  const merged = Math.max(
+    Math.min(mergedTokens, microBatches * microBatchTokens),
+    Math.min(sideBySideTokens(spec.sequenceTokens), microBatches * microBatchTokens),
+  );
   const labelled = together * (spec.labelledTokens ?? microBatchTokens);
   // An emulator's files are ours, and aligned.
   const weights = exact ? sizes : { ...sizes, copied: { all: 0, layer: 0, head: 0 } };

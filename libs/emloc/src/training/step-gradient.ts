@@ -2,7 +2,7 @@
  * Loss and gradient of one optimizer step: the mean over the labelled tokens of the whole batch, all micro-batches
  * together, so that accumulation gives exactly what one large batch gives.
  */
-import { settleMemory, type Tensor } from '@emloc/engine';
+import { settleMemory, streamCount, type Tensor } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import {
   backwardPass,
@@ -80,25 +80,29 @@ export async function stepGradient(request: StepRequest): Promise<StepLoss> {
 export const keptInputBytes = 48 * 2 ** 20;
 
 /**
- * Rows of activations up to which micro-batches are put together: larger products, fewer of them, and a prefix shared by
- * more rows. What all rows of the step begin with counts once.
+ * Rows of activations that are worked on at once, all streams together: micro-batches are put together up to it, for
+ * larger products, fewer of them, and a prefix shared by more rows. What all rows of one begin with counts once.
  */
 export const mergedTokens = 640;
 
-/** Neighbours as one, as long as they stay small, its rows by length; the loss is summed over all of them anyway. */
+/**
+ * The rows of a step cut anew into as many micro-batches for each stream, near in length to each other: the loss is
+ * summed over all of them anyway. Dealt out by length, so that those of the streams are of nearly the same shape.
+ */
 export const mergeMicroBatches = (
   source: ModelOf,
   microBatches: readonly (readonly TokenRow[])[],
+  streams = streamCount(),
 ): TokenRow[][] => {
+  const rows = microBatches.flat().sort((a, b) => b.inputIds.length - a.inputIds.length);
   const shared = sharedPrefix(
     source,
-    microBatches.flat().map(({ inputIds }) => inputIds),
+    rows.map(({ inputIds }) => inputIds),
   );
-  const own = (rows: readonly TokenRow[]): number =>
-    rows.reduce((sum, { inputIds }) => sum + inputIds.length - shared, 0);
-  return groupsUpTo(microBatches, mergedTokens - shared, own).map((group) =>
-    group.flat().sort((a, b) => b.inputIds.length - a.inputIds.length),
-  );
+  const own = rows.reduce((sum, { inputIds }) => sum + inputIds.length - shared, 0);
+  const atOnce = Math.max(1, mergedTokens - streams * shared);
+  const count = Math.min(rows.length, streams * Math.ceil(own / atOnce));
+  return Array.from({ length: count }, (_, i) => rows.filter((_row, place) => place % count === i));
 };
 
 /**

@@ -128,6 +128,8 @@ function describe(n: Native, input: Input): string {
   const message = n.lib.statusMessage(n.status);
   try {
     return `${dtypeName(n.lib.handleType(input))}[${handleShape(input).join(',')}]`;
+  } catch {
+    return 'failed before'; // of a stream: what was to compute it has failed
   } finally {
     n.lib.setStatus(n.status, code, message);
   }

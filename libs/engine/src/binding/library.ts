@@ -82,6 +82,13 @@ function bindLibrary(framework: LibraryHandle, library: LibraryHandle) {
     deleteDeviceList: bind<F<[At], void>>('TF_DeleteDeviceList', 'void', [p]),
     clearCaches: bind<F<[At], void>>('TFE_ContextClearCaches', 'void', [p]),
 
+    /** (asynchronous, streaming enqueue, most pending; 0: no limit) */
+    newExecutor: bind<F<[boolean, boolean, number], At>>('TFE_NewExecutor', p, ['bool', 'bool', 'int']),
+    executor: bind<F<[At], At>>('TFE_ContextGetExecutorForThread', p, [p]),
+    setExecutor: bind<F<[At, At], void>>('TFE_ContextSetExecutorForThread', 'void', [p, p]),
+    awaitExecutor: bind<F<[At, At], void>>('TFE_ExecutorWaitForAllPendingNodes', 'void', [p, p]),
+    clearExecutor: bind<F<[At], void>>('TFE_ExecutorClearError', 'void', [p]),
+
     allocateTensor: bind<F<[number, At, number, number], At>>('TF_AllocateTensor', p, [
       'int',
       p,

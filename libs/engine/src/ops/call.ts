@@ -6,7 +6,9 @@ import { createHandle, deleteHandle } from '../binding/handles.ts';
 import { TF_DTYPE } from '../binding/dtypes.ts';
 import type { Address } from '../binding/libc.ts';
 import { handleFrom } from '../create.ts';
+import { isStreaming } from '../streams.ts';
 import { Tensor } from '../tensor.ts';
+import type { Shape, ShapeRule } from './shapes.ts';
 
 /** An input of an op: a tensor, a constant of the engine's own, or a list where the op takes one. */
 export type OpInput = Tensor | Address | readonly Tensor[];
@@ -28,11 +30,17 @@ function toInput(name: string, input: OpInput): Input {
   return input.map((t) => handleOf(name, t));
 }
 
-/** Runs an op of one output. */
-export function op(name: string, inputs: readonly OpInput[], attrs: readonly Attr[] = NO_ATTRS): Tensor {
+/** Runs an op of one output. Its shape is foreseen where asking for it would wait. */
+export function op(
+  name: string,
+  inputs: readonly OpInput[],
+  attrs: readonly Attr[] = NO_ATTRS,
+  shape?: ShapeRule,
+): Tensor {
   const handles = new Array<Input>(inputs.length);
   for (let i = 0; i < inputs.length; i++) handles[i] = toInput(name, inputs[i]!);
-  return new Tensor(execute(name, handles, attrs, 1)[0]!);
+  const handle = execute(name, handles, attrs, 1)[0]!;
+  return new Tensor(handle, undefined, isStreaming() ? shape?.(inputs) : undefined);
 }
 
 /** The escape hatch: any op of TensorFlow by its name. Type attributes are inferred. */
@@ -41,9 +49,12 @@ export function rawOp(
   inputs: readonly OpInput[],
   attrs: readonly Attr[] = NO_ATTRS,
   outputCount = 1,
+  shapes?: () => readonly Shape[],
 ): Tensor[] {
   const handles = inputs.map((input) => toInput(name, input));
-  return execute(name, handles, attrs, outputCount).map((handle) => new Tensor(handle));
+  const outputs = execute(name, handles, attrs, outputCount);
+  const foreseen = isStreaming() ? shapes?.() : undefined;
+  return outputs.map((handle, i) => new Tensor(handle, undefined, foreseen?.[i]));
 }
 
 /** A number in place of a tensor stands for a scalar of the other operand's type. */

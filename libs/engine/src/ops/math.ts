@@ -3,7 +3,8 @@ import type { DType } from '@emloc/tensor-stream';
 import { attr } from '../binding/execute.ts';
 import type { Tensor } from '../tensor.ts';
 import { tidy } from '../tidy.ts';
-import { op, operand, scalarInput, type Operand } from './call.ts';
+import { NO_ATTRS, op, operand, scalarInput, type Operand } from './call.ts';
+import { broadcast, likeFirst, likeFirstOfList } from './shapes.ts';
 
 type Unary = (x: Tensor) => Tensor;
 type Binary = (a: Operand, b: Operand) => Tensor;
@@ -11,11 +12,11 @@ type Binary = (a: Operand, b: Operand) => Tensor;
 const unary =
   (name: string): Unary =>
   (x) =>
-    op(name, [x]);
+    op(name, [x], NO_ATTRS, likeFirst);
 const binary =
   (name: string): Binary =>
   (a, b) =>
-    op(name, [operand(a, b), operand(b, a)]);
+    op(name, [operand(a, b), operand(b, a)], NO_ATTRS, broadcast);
 
 export const add = binary('AddV2');
 export const sub = binary('Sub');
@@ -33,8 +34,8 @@ export const less = binary('Less');
 export const lessEqual = binary('LessEqual');
 export const equal = binary('Equal');
 export const notEqual = binary('NotEqual');
-export const logicalAnd = (a: Tensor, b: Tensor): Tensor => op('LogicalAnd', [a, b]);
-export const logicalOr = (a: Tensor, b: Tensor): Tensor => op('LogicalOr', [a, b]);
+export const logicalAnd = (a: Tensor, b: Tensor): Tensor => op('LogicalAnd', [a, b], NO_ATTRS, broadcast);
+export const logicalOr = (a: Tensor, b: Tensor): Tensor => op('LogicalOr', [a, b], NO_ATTRS, broadcast);
 export const logicalNot = unary('LogicalNot');
 export const isFinite = unary('IsFinite');
 export const isNaN = unary('IsNan');
@@ -60,6 +61,13 @@ export const round = unary('Round');
 export const relu = unary('Relu');
 export const softplus = unary('Softplus');
 
+/** dy · y · (1 − y), of y = sigmoid(x), in one pass. */
+export const sigmoidGradient = (y: Tensor, dy: Tensor): Tensor =>
+  op('SigmoidGrad', [y, dy], NO_ATTRS, likeFirst);
+
+/** dy · (1 − y²), of y = tanh(x), in one pass. */
+export const tanhGradient = (y: Tensor, dy: Tensor): Tensor => op('TanhGrad', [y, dy], NO_ATTRS, likeFirst);
+
 /** x · sigmoid(x) */
 export const silu: Unary = (x) => tidy(() => mul(x, sigmoid(x)));
 
@@ -75,12 +83,12 @@ export function gelu(x: Tensor, approximate: 'tanh' | 'erf' = 'erf'): Tensor {
 }
 
 export function clip(x: Tensor, low: number, high: number): Tensor {
-  return op('ClipByValue', [x, scalarInput(low, x.dtype), scalarInput(high, x.dtype)]);
+  return op('ClipByValue', [x, scalarInput(low, x.dtype), scalarInput(high, x.dtype)], NO_ATTRS, likeFirst);
 }
 
 /** Elements of `a` where the condition holds, of `b` elsewhere; broadcasts. */
 export const where = (condition: Tensor, a: Operand, b: Operand): Tensor =>
-  op('SelectV2', [condition, operand(a, b), operand(b, a)]);
+  op('SelectV2', [condition, operand(a, b), operand(b, a)], NO_ATTRS, broadcast);
 
 const castAttrs = new Map<DType, ReturnType<typeof attr.type>[]>();
 
@@ -88,8 +96,8 @@ const castAttrs = new Map<DType, ReturnType<typeof attr.type>[]>();
 export function cast(x: Tensor, dtype: DType): Tensor {
   let attrs = castAttrs.get(dtype);
   if (attrs === undefined) castAttrs.set(dtype, (attrs = [attr.type('DstT', dtype)]));
-  return op('Cast', [x], attrs);
+  return op('Cast', [x], attrs, likeFirst);
 }
 
 /** The sum of tensors of one shape. */
-export const addN = (list: readonly Tensor[]): Tensor => op('AddN', [list]);
+export const addN = (list: readonly Tensor[]): Tensor => op('AddN', [list], NO_ATTRS, likeFirstOfList);

@@ -5,6 +5,7 @@ import { halfPrecision } from '../half-precision.ts';
 import type { Tensor } from '../tensor.ts';
 import { tidy } from '../tidy.ts';
 import { op } from './call.ts';
+import { multiplied } from './shapes.ts';
 import { cast } from './math.ts';
 import { reshape } from './shape.ts';
 
@@ -45,13 +46,15 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   const ta = options.transposeA === true ? 1 : 0;
   const tb = options.transposeB === true ? 1 : 0;
   const rankA = a.rank;
+  const shape = (): readonly number[] => multiplied(a, b, ta === 1, tb === 1);
   if (b.rank === 2) {
-    if (rankA === 2) return op('MatMul', [a, b], plainAttrs[ta]![tb]!);
+    if (rankA === 2) return op('MatMul', [a, b], plainAttrs[ta]![tb]!, shape);
     if (rankA > 2 && ta === 0) {
       const lead = a.shape.slice(0, -1);
       const inner = a.shape[rankA - 1]!;
       return tidy(() => {
-        const tall = op('MatMul', [reshape(a, [-1, inner]), b], plainAttrs[0]![tb]!);
+        const rows = reshape(a, [-1, inner]);
+        const tall = op('MatMul', [rows, b], plainAttrs[0]![tb]!, () => multiplied(rows, b, false, tb === 1));
         return reshape(tall, [...lead, b.shape[tb === 1 ? 0 : 1]!]);
       });
     }
@@ -59,7 +62,8 @@ function product(a: Tensor, b: Tensor, options: MatmulOptions): Tensor {
   if (a.dtype === 'f32' && native().gpu === undefined) {
     const [rows, inner] = [a.shape[rankA - 2 + ta]!, a.shape[rankA - 1 - ta]!];
     const columns = b.shape[b.rank - 1 - tb]!;
-    if (rows * inner * columns < SMALL_PRODUCT) return op('BatchMatMulV3', [a, b], plainBatchAttrs[ta]![tb]!);
+    if (rows * inner * columns < SMALL_PRODUCT)
+      return op('BatchMatMulV3', [a, b], plainBatchAttrs[ta]![tb]!, shape);
   }
-  return op('BatchMatMulV2', [a, b], batchAttrs[ta]![tb]!);
+  return op('BatchMatMulV2', [a, b], batchAttrs[ta]![tb]!, shape);
 }

@@ -1,12 +1,13 @@
 /** Softmax and the cross-entropy over it. */
 import type { Tensor } from '../tensor.ts';
-import { op, rawOp } from './call.ts';
+import { NO_ATTRS, op, rawOp } from './call.ts';
+import { likeFirst } from './shapes.ts';
 
 /** Over the last axis. */
-export const softmax = (x: Tensor): Tensor => op('Softmax', [x]);
+export const softmax = (x: Tensor): Tensor => op('Softmax', [x], NO_ATTRS, likeFirst);
 
 /** Over the last axis. */
-export const logSoftmax = (x: Tensor): Tensor => op('LogSoftmax', [x]);
+export const logSoftmax = (x: Tensor): Tensor => op('LogSoftmax', [x], NO_ATTRS, likeFirst);
 
 /**
  * loss[n] = -log softmax(logits[n])[labels[n]], and its gradient softmax(logits) - onehot(labels), in one pass.

@@ -2,6 +2,7 @@
 import { attr } from '../binding/execute.ts';
 import type { Tensor } from '../tensor.ts';
 import { intScalar, intVector, op } from './call.ts';
+import { likeFirst, reduced } from './shapes.ts';
 
 export type Axis = number | readonly number[];
 
@@ -17,8 +18,10 @@ export function axesOf(x: Tensor, axis: Axis | undefined): readonly number[] {
 
 const reduction =
   (name: string): Reduction =>
-  (x, axis, keepDims = false) =>
-    op(name, [x, intVector(axesOf(x, axis))], keepDims ? stay : drop);
+  (x, axis, keepDims = false) => {
+    const axes = axesOf(x, axis);
+    return op(name, [x, intVector(axes)], keepDims ? stay : drop, () => reduced(x, axes, keepDims));
+  };
 
 export const sum = reduction('Sum');
 export const mean = reduction('Mean');
@@ -38,4 +41,5 @@ export const argmin = (x: Tensor, axis = -1): Tensor => op('ArgMin', [x, intScal
 
 const plainSum = [attr.bool('exclusive', false), attr.bool('reverse', false)];
 
-export const cumsum = (x: Tensor, axis = -1): Tensor => op('Cumsum', [x, intScalar(axis)], plainSum);
+export const cumsum = (x: Tensor, axis = -1): Tensor =>
+  op('Cumsum', [x, intScalar(axis)], plainSum, likeFirst);

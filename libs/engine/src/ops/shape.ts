@@ -3,10 +3,12 @@ import type { DType } from '@emloc/tensor-stream';
 import { attr } from '../binding/execute.ts';
 import { tensor } from '../create.ts';
 import type { Tensor } from '../tensor.ts';
-import { intScalar, intVector, op, rawOp, scalarInput } from './call.ts';
+import { intScalar, intVector, NO_ATTRS, op, rawOp, scalarInput } from './call.ts';
+import { concatenated, likeFirst, reshaped, sliced } from './shapes.ts';
 
 /** The same elements in another shape; one length may be -1. Shares memory. */
-export const reshape = (x: Tensor, shape: readonly number[]): Tensor => op('Reshape', [x, intVector(shape)]);
+export const reshape = (x: Tensor, shape: readonly number[]): Tensor =>
+  op('Reshape', [x, intVector(shape)], NO_ATTRS, () => reshaped(x, shape));
 
 export const expandDims = (x: Tensor, axis: number): Tensor => op('ExpandDims', [x, intScalar(axis)]);
 
@@ -17,11 +19,12 @@ export const squeeze = (x: Tensor, axes: readonly number[] = []): Tensor =>
 /** Axes in another order; left out: reversed. */
 export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
   const order = permutation ?? x.shape.map((_, i) => x.shape.length - 1 - i);
-  return op('Transpose', [x, intVector(order)]);
+  return op('Transpose', [x, intVector(order)], NO_ATTRS, () => order.map((axis) => x.shape[axis]!));
 }
 
 export function concat(list: readonly Tensor[], axis = 0): Tensor {
-  return list.length === 1 ? op('Identity', [list[0]!]) : op('ConcatV2', [list, intScalar(axis)]);
+  if (list.length === 1) return identity(list[0]!);
+  return op('ConcatV2', [list, intScalar(axis)], NO_ATTRS, () => concatenated(list, axis));
 }
 
 export const stack = (list: readonly Tensor[], axis = 0): Tensor =>
@@ -29,24 +32,32 @@ export const stack = (list: readonly Tensor[], axis = 0): Tensor =>
 
 /** Equal parts (a count), or parts of the given lengths. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
+  const along = axis < 0 ? axis + x.rank : axis;
+  const ofLength = (part: number): readonly number[] =>
+    x.shape.map((length, i) => (i === along ? part : length));
   if (typeof parts === 'number') {
-    return rawOp('Split', [intScalar(axis), x], [attr.int('num_split', parts)], parts);
+    return rawOp('Split', [intScalar(axis), x], [attr.int('num_split', parts)], parts, () =>
+      new Array(parts).fill(ofLength(x.shape[along]! / parts)),
+    );
   }
   return rawOp(
     'SplitV',
     [x, intVector(parts), intScalar(axis)],
     [attr.int('num_split', parts.length)],
     parts.length,
+    () => parts.map(ofLength),
   );
 }
 
 /** From `begin`, `size` elements along each axis; a size of -1 is the rest. */
 export const slice = (x: Tensor, begin: readonly number[], size: readonly number[]): Tensor =>
-  op('Slice', [x, intVector(begin), intVector(size)]);
+  op('Slice', [x, intVector(begin), intVector(size)], NO_ATTRS, () => sliced(x, begin, size));
 
 /** Rows (or other slices along `axis`) by number. */
 export const gather = (x: Tensor, indices: Tensor, axis = 0): Tensor =>
-  op('GatherV2', [x, indices, intScalar(axis)], [noBatch]);
+  op('GatherV2', [x, indices, intScalar(axis)], [noBatch], () =>
+    x.shape.toSpliced(axis, 1, ...indices.shape),
+  );
 
 const noBatch = attr.int('batch_dims', 0);
 
@@ -64,10 +75,11 @@ export function scatterAdd(x: Tensor, indices: Tensor, updates: Tensor): Tensor 
   }
 }
 
-export const tile = (x: Tensor, repeats: readonly number[]): Tensor => op('Tile', [x, intVector(repeats)]);
+export const tile = (x: Tensor, repeats: readonly number[]): Tensor =>
+  op('Tile', [x, intVector(repeats)], NO_ATTRS, () => x.shape.map((length, i) => length * repeats[i]!));
 
 export const broadcastTo = (x: Tensor, shape: readonly number[]): Tensor =>
-  op('BroadcastTo', [x, intVector(shape)]);
+  op('BroadcastTo', [x, intVector(shape)], NO_ATTRS, () => shape);
 
 /** Fills around: [before, after] for each axis. */
 export function pad(x: Tensor, paddings: readonly (readonly [number, number])[], value = 0): Tensor {
@@ -75,17 +87,18 @@ export function pad(x: Tensor, paddings: readonly (readonly [number, number])[],
   return op('PadV2', [x, table, scalarInput(value, x.dtype)]);
 }
 
-export const reverse = (x: Tensor, axes: readonly number[]): Tensor => op('ReverseV2', [x, intVector(axes)]);
+export const reverse = (x: Tensor, axes: readonly number[]): Tensor =>
+  op('ReverseV2', [x, intVector(axes)], NO_ATTRS, likeFirst);
 
 /** The same tensor under another owner. Shares memory. */
-export const identity = (x: Tensor): Tensor => op('Identity', [x]);
+export const identity = (x: Tensor): Tensor => op('Identity', [x], NO_ATTRS, likeFirst);
 
 export const fill = (shape: readonly number[], value: number, dtype: DType = 'f32'): Tensor =>
-  op('Fill', [intVector(shape), scalarInput(value, dtype)]);
+  op('Fill', [intVector(shape), scalarInput(value, dtype)], NO_ATTRS, () => shape);
 export const zeros = (shape: readonly number[], dtype: DType = 'f32'): Tensor => fill(shape, 0, dtype);
 export const ones = (shape: readonly number[], dtype: DType = 'f32'): Tensor => fill(shape, 1, dtype);
-export const zerosLike = (x: Tensor): Tensor => op('ZerosLike', [x]);
-export const onesLike = (x: Tensor): Tensor => op('OnesLike', [x]);
+export const zerosLike = (x: Tensor): Tensor => op('ZerosLike', [x], NO_ATTRS, likeFirst);
+export const onesLike = (x: Tensor): Tensor => op('OnesLike', [x], NO_ATTRS, likeFirst);
 
 /** start, start + step, … below (or above) stop. */
 export const range = (start: number, stop: number, step = 1, dtype: DType = 'i32'): Tensor =>

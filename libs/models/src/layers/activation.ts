@@ -4,7 +4,17 @@
  *   gelu  y = ½ x (1 + t), t = tanh(√(2/π) (x + c x³))    y' = ½ (1 + t) + ½ x (1 − t²) √(2/π) (1 + 3 c x²), c = 0.044715
  * (The latter is what Hugging Face calls gelu_new and gelu_pytorch_tanh.)
  */
-import { add, mul, rawOp, sigmoid, square, tanh, tidy, type Tensor } from '@emloc/engine';
+import {
+  add,
+  mul,
+  sigmoid,
+  sigmoidGradient,
+  square,
+  tanh,
+  tanhGradient,
+  tidy,
+  type Tensor,
+} from '@emloc/engine';
 
 export interface Activated {
   readonly y: Tensor;
@@ -24,7 +34,7 @@ export const silu: Activation = {
       const inner = sigmoid(x);
       return { y: mul(x, inner), inner };
     }),
-  slope: (x, { inner }) => tidy(() => add(inner, rawOp('SigmoidGrad', [inner, x])[0]!)), // x · σ · (1 − σ) in one pass
+  slope: (x, { inner }) => tidy(() => add(inner, sigmoidGradient(inner, x))), // x · σ · (1 − σ) in one pass
 };
 
 const ROOT = Math.sqrt(2 / Math.PI);
@@ -41,7 +51,13 @@ export const geluTanh: Activation = {
     tidy(() => {
       // The argument of the tanh has the derivative √(2/π) (1 + 3 c x²).
       const inside = tidy(() =>
-        mul(rawOp('TanhGrad', [inner, tidy(() => mul(x, quadratic(x, 3 * ROOT * CUBIC)))])[0]!, 0.5),
+        mul(
+          tanhGradient(
+            inner,
+            tidy(() => mul(x, quadratic(x, 3 * ROOT * CUBIC))),
+          ),
+          0.5,
+        ),
       );
       const half = tidy(() => mul(add(inner, 1), 0.5));
       return add(inside, half);
