@@ -61,8 +61,11 @@ type Own = (t: Tensor) => Tensor;
 
 const positionsOf = (sequences: readonly SequenceLayout[], prefix: number, idle: number): Int32Array => {
   const positions = Array.from({ length: prefix }, (_, t) => t);
-  for (const { tokens, positions: given } of sequences)
-    for (let t = 0; t < tokens; t++) positions.push(given?.[t] ?? prefix + t);
+  for (const { tokens, positions: given, length = Infinity } of sequences) {
+    // Padding stands at 0: where positions are learnt, there are none beyond the longest sequence.
+    const usual = (t: number): number => (prefix + t < length ? prefix + t : 0);
+    for (let t = 0; t < tokens; t++) positions.push(given === undefined ? usual(t) : (given[t] ?? 0));
+  }
   for (let t = 0; t < idle; t++) positions.push(0);
   return Int32Array.from(positions);
 };

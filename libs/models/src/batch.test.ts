@@ -135,6 +135,18 @@ describe('rows with a shared prefix', () => {
     expect(liveTensors().count).toBe(before);
   });
 
+  test('padding stands at no position that a model of that length has not learnt', () => {
+    const { architecture, config } = source;
+    const short = { architecture, config: { ...config, maxPositionEmbeddings: 21 } };
+    const batch = prepareBatch(short, [row([3, 4], 9), row([5], 8)], 'f64', {
+      sharePrefix: true,
+      padRows: true,
+    });
+    expect(batch.rows).toBeGreaterThan(batch.tokens - batch.prefix);
+    expect(Math.max(...batch.context.positions)).toBe(Math.max(...batch.lengths) - 1);
+    batch.dispose();
+  });
+
   const prefixOf = (rows: readonly (readonly number[])[], sharePrefix?: boolean): number => {
     const batch = prepareBatch(
       source,

@@ -91,13 +91,13 @@ export const areTurnedAlike = ({ architecture, config }: ModelOf, lengths: reado
     );
 
 /** Any token of the vocabulary. */
-const PADDING = 0;
+export const PADDING = 0;
 
 /** Micro-batches of some size are made multiples of so many rows: each number of rows has a set of kernels of its own. */
 export const ROW_STEP = 64;
 
 /** So that idle rows are never more than a sixth. */
-const idleRows = (rows: number): number => {
+export const idleRows = (rows: number): number => {
   const idle = (ROW_STEP - (rows % ROW_STEP)) % ROW_STEP;
   return idle <= rows * MOST_PADDING ? idle : 0;
 };

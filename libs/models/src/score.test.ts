@@ -51,6 +51,19 @@ test('all continuations in one pass score as passes of their own do', async () =
   source.close();
 });
 
+test('a tree of more tokens than the model has positions scores, where each continuation fits', async () => {
+  const source = openWeights(openModel(join(dirname(tinyLlama), 'tiny-gpt2')), {
+    mode: 'resident',
+    computeDtype: 'f64',
+  });
+  const promptIds = Array.from({ length: 61 }, (_, i) => 3 + i);
+  const continuations = [5, 6, 7, 8, 9].map((id) => [id, id + 1, id + 2]);
+  const [scores] = await scoreContinuations(source, plain, [{ promptIds, continuations }]);
+  for (const [k, continuation] of continuations.entries())
+    expect(scores![k]).toBeCloseTo(await separately(source, promptIds, continuation), 12);
+  source.close();
+});
+
 test('prompts that begin alike but are turned otherwise, being longer, score as alone', async () => {
   const source = openWeights(openModel(join(dirname(tinyLlama), 'tiny-phi3')), {
     mode: 'resident',

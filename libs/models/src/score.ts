@@ -17,7 +17,7 @@ import {
 } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { makeBatchContext, type SequenceLayout } from './batch-context.ts';
-import { areTurnedAlike, batchOf, commonPrefix } from './batch.ts';
+import { areTurnedAlike, batchOf, commonPrefix, idleRows, LENGTH_STEP, PADDING } from './batch.ts';
 import { groupsUpTo } from './groups.ts';
 import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
 import { forwardPass, type PassOptions } from './model-pass.ts';
@@ -137,22 +137,42 @@ const treePack = (source: WeightSource, trees: readonly TokenTree[]): TreePack =
   const prefix = areTurnedAlike(source, lengths)
     ? commonPrefix(trees.map(({ ids, prompt }) => ids.slice(0, prompt)))
     : 0;
-  const layouts = trees.map(({ layout: { tokens, positions, visible, length } }): SequenceLayout => ({
-    length,
-    tokens: tokens - prefix,
-    positions: positions?.slice(prefix),
-    visible: (query, key) => visible!(query + prefix, key + prefix),
-  }));
+  const layouts = trees.map(({ layout }) => paddedLayout(layout, prefix));
   const ids = trees[0]!.ids.slice(0, prefix);
   const pairs: Pair[] = [];
-  for (const tree of trees) {
+  trees.forEach((tree, i) => {
     // A shared prefix leaves each prompt its last token, so what predicts is never in it.
     const first = ids.length - prefix;
     for (const { row, token } of tree.pairs.flat()) pairs.push({ row: first + row, token });
     ids.push(...tree.ids.slice(prefix));
-  }
-  const context = makeBatchContext(source, layouts, source.activationDtype, prefix);
+    padTo(ids, first + prefix + layouts[i]!.tokens);
+  });
+  const idle = idleRows(ids.length);
+  padTo(ids, ids.length + idle);
+  const context = makeBatchContext(source, layouts, source.activationDtype, prefix, idle);
   return { batch: batchOf(ids, context, { prefix, lengths: trees.map((tree) => tree.ids.length) }), pairs };
+};
+
+/**
+ * What follows the prefix, padded to a multiple of `LENGTH_STEP`: few shapes occur, each of which has kernels of its own.
+ * Padding sees itself alone, and nothing sees it.
+ */
+const paddedLayout = (
+  { tokens, positions, visible, length }: TokenTree['layout'],
+  prefix: number,
+): SequenceLayout => {
+  const own = tokens - prefix;
+  return {
+    length,
+    tokens: Math.ceil(own / LENGTH_STEP) * LENGTH_STEP,
+    positions: positions?.slice(prefix),
+    visible: (query, key) =>
+      query < own && key < own ? visible!(query + prefix, key + prefix) : query === key,
+  };
+};
+
+const padTo = (ids: number[], length: number): void => {
+  while (ids.length < length) ids.push(PADDING);
 };
 
 /** `hidden` and `pairs` by micro-batch. Each row's logits are made once, however many tokens are asked of it. */
