@@ -25,6 +25,7 @@ export {
   backwardPass,
   forwardPass,
   mapSideBySide,
+  paysSideBySide,
   SIDE_BY_SIDE_ROWS,
   type ForwardOptions,
   type ForwardResult,

@@ -8,7 +8,7 @@
  */
 import { keep, sideBySide, tidy, type Tensor } from '@emloc/engine';
 import { KeptOutputs } from './kept-outputs.ts';
-import type { Batch, LinearsFor, WeightSource } from './types.ts';
+import type { Batch, LinearsFor, ModelConfig, WeightSource } from './types.ts';
 
 export interface PassOptions {
   /** Called after each layer; may wait, or throw to end the pass. */
@@ -51,7 +51,7 @@ export const forwardPass = async (
   const inputs: LayerInput[][] = [];
   const inBf16 = source.computeDtype === 'bf16';
   let current = source.withEmbedding((weights) =>
-    eachKept(batches, ({ ids, context }) =>
+    eachKept(config, batches, ({ ids, context }) =>
       architecture.embed(weights, ids, context.positions, activationDtype, config),
     ),
   );
@@ -67,7 +67,7 @@ export const forwardPass = async (
       }));
       if (keepInputs) inputs.push(kept);
       const next = source.withLayer(layer, (w) =>
-        eachKept(batches, ({ context }, micro) => {
+        eachKept(config, batches, ({ context }, micro) => {
           const { x, outputs } = kept[micro]!;
           return architecture.layerForward(
             x,
@@ -107,7 +107,7 @@ export const backwardPass = async (
     for (let layer = config.numLayers - 1; layer >= 0; layer--) {
       const kept = inputs[layer]!;
       const next = source.withLayer(layer, (w) =>
-        eachKept(batches, ({ context }, micro) => {
+        eachKept(config, batches, ({ context }, micro) => {
           const { x, outputs } = kept[micro]!;
           const lin = outputs.replay(linearsFor(layer, w, micro));
           const dx = architecture.layerBackward(x, current[micro]!, w, lin, context.layer(layer), config);
@@ -126,10 +126,14 @@ export const backwardPass = async (
 };
 
 /** Maps micro-batches to tensors that the caller owns, side by side; where one fails, those before it end. */
-const eachKept = (batches: readonly Batch[], make: (batch: Batch, index: number) => Tensor): Tensor[] => {
+const eachKept = (
+  config: ModelConfig,
+  batches: readonly Batch[],
+  make: (batch: Batch, index: number) => Tensor,
+): Tensor[] => {
   const made: Tensor[] = [];
   try {
-    mapSideBySide(batches, (batch, i) => made.push(keep(tidy(() => make(batch, i)))));
+    mapSideBySide(config, batches, (batch, i) => made.push(keep(tidy(() => make(batch, i)))));
   } catch (error) {
     disposeAll(made);
     throw error;
@@ -143,9 +147,30 @@ const eachKept = (batches: readonly Batch[], make: (batch: Batch, index: number)
  */
 export const SIDE_BY_SIDE_ROWS = 512;
 
-/** `make` for each, small ones side by side: it may be given tensors that are still to be computed. */
-export const mapSideBySide = <R>(batches: readonly Batch[], make: (batch: Batch, index: number) => R): R[] =>
-  batches.every(({ rows }) => rows <= SIDE_BY_SIDE_ROWS) ? sideBySide(batches, make) : batches.map(make);
+/**
+ * Numbers that micro-batches' hidden states have on the average, from which on their operations are long enough for a
+ * stream: an operation of a smaller one is done sooner than another thread is woken for it.
+ */
+const SIDE_BY_SIDE_NUMBERS = 2 ** 15;
+
+/** Does it pay to compute so many micro-batches of so many rows together side by side? */
+export const paysSideBySide = (
+  { hiddenSize }: Pick<ModelConfig, 'hiddenSize'>,
+  rows: number,
+  batches: number,
+): boolean => rows * hiddenSize >= SIDE_BY_SIDE_NUMBERS * batches;
+
+/** `make` for each, side by side where that pays: it may be given tensors that are still to be computed. */
+export const mapSideBySide = <R>(
+  config: Pick<ModelConfig, 'hiddenSize'>,
+  batches: readonly Batch[],
+  make: (batch: Batch, index: number) => R,
+): R[] => {
+  const all = batches.reduce((sum, { rows }) => sum + rows, 0);
+  const pays = paysSideBySide(config, all, batches.length);
+  const small = batches.every(({ rows }) => rows <= SIDE_BY_SIDE_ROWS);
+  return pays && small ? sideBySide(batches, make) : batches.map(make);
+};
 
 const disposeAll = (tensors: readonly Tensor[]): void => tensors.forEach((t) => t.dispose());
 

@@ -1,4 +1,14 @@
-import { keep, liveTensors, startEngine, tensor, toFloat64Array, type Tensor } from '@emloc/engine';
+import {
+  keep,
+  liveTensors,
+  startEngine,
+  streamCount,
+  tensor,
+  tidy,
+  toFloat64Array,
+  usableCores,
+  type Tensor,
+} from '@emloc/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   backwardPass,
@@ -6,6 +16,7 @@ import {
   linearBackward,
   linearForward,
   lossPass,
+  mapSideBySide,
   openModel,
   openWeights,
   plainLinears,
@@ -235,4 +246,31 @@ test('rows that the model cannot take are refused by name and value', () => {
   expect(refuse({ inputIds: [1, 2], labels: [1, 999] })).toThrow('label 999 is not in the model');
   expect(refuse({ inputIds: [1, 2], labels: [1] })).toThrow('2 tokens but 1 labels');
   expect(refuse({ inputIds: Array(257).fill(1) })).toThrow('the model takes 256');
+});
+
+test('micro-batches side by side give what they give one after the other, bit by bit', () => {
+  const source = open('resident');
+  const batches = rows.map((row) => prepareBatch(source, [row], 'f64'));
+  const { architecture, config } = source;
+  const layer = (hiddenSize: number): Float64Array[] =>
+    source.withLayer(0, (weights) => {
+      const made = mapSideBySide({ hiddenSize }, batches, ({ context, ids }) =>
+        tidy(() => {
+          const x = source.withEmbedding((ends) =>
+            architecture.embed(ends, ids, context.positions, 'f64', config),
+          );
+          const lin = plainLinears(weights);
+          const y = architecture.layerForward(x, weights, lin, context.layer(0), config);
+          const dx = architecture.layerBackward(x, y, weights, lin, context.layer(0), config);
+          return [keep(y), keep(dx)];
+        }),
+      ).flat();
+      const numbers = made.map(toFloat64Array);
+      made.forEach((t) => t.dispose());
+      return numbers;
+    });
+  expect(batches.length).toBeGreaterThan(1);
+  expect(streamCount()).toBe(usableCores() > 1 ? 2 : 1);
+  expect(layer(2 ** 20)).toEqual(layer(1));
+  batches.forEach((batch) => batch.dispose());
 });

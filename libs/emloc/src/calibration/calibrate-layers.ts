@@ -121,7 +121,7 @@ function passLayer(
   try {
     source.withLayer(layer, (weights) => {
       const watched = observer.watch(plainLinears(weights));
-      mapSideBySide(batches, (batch, i) => {
+      mapSideBySide(config, batches, (batch, i) => {
         const old = states[i] as Tensor;
         states[i] = tidy(() =>
           architecture.layerForward(old, weights, watched, batch.context.layer(layer), config),

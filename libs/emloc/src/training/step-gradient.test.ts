@@ -5,6 +5,8 @@ import { tinyLlama } from '../testing/fixture.ts';
 import { mergedTokens, mergeMicroBatches } from './step-gradient.ts';
 
 const model = openModel(tinyLlama);
+/** Its operations are long enough for streams. */
+const wide = { ...model, config: { ...model.config, hiddenSize: 4096 } };
 const shared = Array.from({ length: 40 }, (_, i) => 3 + i);
 /** Rows of `own` tokens after what all have in common; no two go on alike. */
 const row = (own: number, start: number) => ({
@@ -37,18 +39,22 @@ test('rows with nothing in common count whole', () => {
 
 test('each stream has as many micro-batches, dealt out by length, which no row is lost of', () => {
   const micro = Array.from({ length: 4 }, (_, i) => [row(60 + 5 * i, 2 * i), row(62 + 5 * i, 2 * i + 1)]);
-  const merged = mergeMicroBatches(model, micro, 2);
+  const merged = mergeMicroBatches(wide, micro, 2);
   expect(merged).toHaveLength(2);
   expect(merged.map((rows) => rows.map(({ inputIds }) => inputIds.length - 40))).toEqual([
     [77, 72, 67, 62],
     [75, 70, 65, 60],
   ]);
-  expect(mergeMicroBatches(model, [...micro, ...micro, ...micro], 2)).toHaveLength(4 + 2);
+  expect(mergeMicroBatches(wide, [...micro, ...micro, ...micro], 2)).toHaveLength(4 + 2);
 });
 
 test('few rows are not cut further than into one each', () => {
-  expect(mergeMicroBatches(model, [[row(60, 0)]], 2)).toHaveLength(1);
-  expect(mergeMicroBatches(model, [[row(900, 0), row(800, 1)]], 2).map((rows) => rows.length)).toEqual([
-    1, 1,
-  ]);
+  expect(mergeMicroBatches(wide, [[row(60, 0)]], 2)).toHaveLength(1);
+  expect(mergeMicroBatches(wide, [[row(900, 0), row(800, 1)]], 2).map((rows) => rows.length)).toEqual([1, 1]);
+});
+
+test('a model whose operations are done at once is not cut for streams', () => {
+  const micro = [[row(60, 0), row(70, 1)]];
+  expect(mergeMicroBatches(model, micro, 2)).toHaveLength(1);
+  expect(mergeMicroBatches(wide, micro, 2)).toHaveLength(2);
 });

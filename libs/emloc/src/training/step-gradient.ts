@@ -9,6 +9,7 @@ import {
   forwardPass,
   groupsUpTo,
   lossPass,
+  paysSideBySide,
   prepareBatch,
   sharedPrefix,
   type Batch,
@@ -86,8 +87,8 @@ export const keptInputBytes = 48 * 2 ** 20;
 export const mergedTokens = 640;
 
 /**
- * The rows of a step cut anew into as many micro-batches for each stream, near in length to each other: the loss is
- * summed over all of them anyway. Dealt out by length, so that those of the streams are of nearly the same shape.
+ * The rows of a step cut anew into as many micro-batches for each stream (one, where more do not pay), near in length to
+ * each other: the loss is summed over all of them anyway. Dealt out by length, so that those of the streams are of nearly the same shape.
  */
 export const mergeMicroBatches = (
   source: ModelOf,
@@ -100,8 +101,9 @@ export const mergeMicroBatches = (
     rows.map(({ inputIds }) => inputIds),
   );
   const own = rows.reduce((sum, { inputIds }) => sum + inputIds.length - shared, 0);
-  const atOnce = Math.max(1, mergedTokens - streams * shared);
-  const count = Math.min(rows.length, streams * Math.ceil(own / atOnce));
+  const beside = paysSideBySide(source.config, own, streams) ? streams : 1;
+  const atOnce = Math.max(1, mergedTokens - beside * shared);
+  const count = Math.min(rows.length, beside * Math.ceil(own / atOnce));
   return Array.from({ length: count }, (_, i) => rows.filter((_row, place) => place % count === i));
 };
 
