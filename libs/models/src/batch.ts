@@ -64,10 +64,10 @@ export const prepareBatch = (
     }
     labelCounts.push(labels.length - before);
     for (let t = prefix; t < inputIds.length; t++) ids.push(inputIds[t]!);
-    for (let t = own[i]!; t < padded[i]!; t++) ids.push(PADDING);
+    padTo(ids, ids.length + padded[i]! - own[i]!);
   });
   const idle = padRows ? idleRows(ids.length) : 0;
-  for (let t = 0; t < idle; t++) ids.push(PADDING);
+  padTo(ids, ids.length + idle);
   return batchOf(
     ids,
     makeBatchContext(
@@ -91,7 +91,12 @@ export const areTurnedAlike = ({ architecture, config }: ModelOf, lengths: reado
     );
 
 /** Any token of the vocabulary. */
-export const PADDING = 0;
+const PADDING = 0;
+
+/** Rows that nothing sees, up to so many ids. */
+export const padTo = (ids: number[], length: number): void => {
+  while (ids.length < length) ids.push(PADDING);
+};
 
 /** Micro-batches of some size are made multiples of so many rows: each number of rows has a set of kernels of its own. */
 export const ROW_STEP = 64;
@@ -118,7 +123,8 @@ const isWorthPadding = (group: readonly number[]): boolean => {
   return paddedTo(group) * group.length - tokens <= tokens * MOST_PADDING;
 };
 
-const paddedTo = (group: readonly number[]): number =>
+/** The length that all of these are padded to. */
+export const paddedTo = (group: readonly number[]): number =>
   Math.ceil(Math.max(...group) / LENGTH_STEP) * LENGTH_STEP;
 
 /** A micro-batch of these ids, whose owner is the batch from here on. */

@@ -17,7 +17,7 @@ import {
 } from '@emloc/engine';
 import { EmlocError } from '@emloc/errors';
 import { makeBatchContext, type SequenceLayout } from './batch-context.ts';
-import { areTurnedAlike, batchOf, commonPrefix, idleRows, LENGTH_STEP, PADDING } from './batch.ts';
+import { areTurnedAlike, batchOf, commonPrefix, idleRows, paddedTo, padTo } from './batch.ts';
 import { groupsUpTo } from './groups.ts';
 import { DEFAULT_SLICE_BYTES, gatherRows, logitsOf, rowsPerSlice, slices } from './head.ts';
 import { forwardPass, type PassOptions } from './model-pass.ts';
@@ -164,15 +164,11 @@ const paddedLayout = (
   const own = tokens - prefix;
   return {
     length,
-    tokens: Math.ceil(own / LENGTH_STEP) * LENGTH_STEP,
+    tokens: paddedTo([own]),
     positions: positions?.slice(prefix),
     visible: (query, key) =>
       query < own && key < own ? visible!(query + prefix, key + prefix) : query === key,
   };
-};
-
-const padTo = (ids: number[], length: number): void => {
-  while (ids.length < length) ids.push(PADDING);
 };
 
 /** `hidden` and `pairs` by micro-batch. Each row's logits are made once, however many tokens are asked of it. */

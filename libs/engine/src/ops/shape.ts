@@ -4,7 +4,7 @@ import { attr } from '../binding/execute.ts';
 import { tensor } from '../create.ts';
 import type { Tensor } from '../tensor.ts';
 import { intScalar, intVector, NO_ATTRS, op, rawOp, scalarInput } from './call.ts';
-import { concatenated, likeFirst, reshaped, sliced } from './shapes.ts';
+import { concatenated, likeFirst, parted, reshaped, sliced, type Shape } from './shapes.ts';
 
 /** The same elements in another shape; one length may be -1. Shares memory. */
 export const reshape = (x: Tensor, shape: readonly number[]): Tensor =>
@@ -32,20 +32,16 @@ export const stack = (list: readonly Tensor[], axis = 0): Tensor =>
 
 /** Equal parts (a count), or parts of the given lengths. */
 export function split(x: Tensor, parts: number | readonly number[], axis = 0): Tensor[] {
-  const along = axis < 0 ? axis + x.rank : axis;
-  const ofLength = (part: number): readonly number[] =>
-    x.shape.map((length, i) => (i === along ? part : length));
+  const shapes = (): readonly Shape[] => parted(x, parts, axis);
   if (typeof parts === 'number') {
-    return rawOp('Split', [intScalar(axis), x], [attr.int('num_split', parts)], parts, () =>
-      new Array(parts).fill(ofLength(x.shape[along]! / parts)),
-    );
+    return rawOp('Split', [intScalar(axis), x], [attr.int('num_split', parts)], parts, shapes);
   }
   return rawOp(
     'SplitV',
     [x, intVector(parts), intScalar(axis)],
     [attr.int('num_split', parts.length)],
     parts.length,
-    () => parts.map(ofLength),
+    shapes,
   );
 }
 

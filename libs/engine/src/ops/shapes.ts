@@ -28,6 +28,9 @@ const together = (a: Shape, b: Shape): Shape => {
   return Array.from({ length: rank }, (_, i) => (at(a, i) === 1 ? at(b, i) : at(a, i)));
 };
 
+/** An axis that may count from the last, as one that counts from the first. */
+const fromFirst = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
 /** A shape in which one length may be -1. */
 export const reshaped = (x: Tensor, shape: Shape): Shape => {
   const known = shape.reduce((product, length) => (length === -1 ? product : product * length), 1);
@@ -40,14 +43,21 @@ export const sliced = (x: Tensor, begin: Shape, size: Shape): Shape =>
 
 export const concatenated = (list: readonly Tensor[], axis: number): Shape => {
   const first = list[0]!.shape;
-  const along = axis < 0 ? axis + first.length : axis;
+  const along = fromFirst(axis, first.length);
   const total = list.reduce((sum, { shape }) => sum + shape[along]!, 0);
   return first.map((length, i) => (i === along ? total : length));
 };
 
+/** Parts of so many elements along the axis, or so many equal ones. */
+export const parted = (x: Tensor, parts: number | readonly number[], axis: number): readonly Shape[] => {
+  const along = fromFirst(axis, x.rank);
+  const lengths = typeof parts === 'number' ? new Array<number>(parts).fill(x.shape[along]! / parts) : parts;
+  return lengths.map((part) => x.shape.map((length, i) => (i === along ? part : length)));
+};
+
 /** Without the axes, or with length 1 there. */
 export const reduced = (x: Tensor, axes: readonly number[], keepDims: boolean): Shape => {
-  const gone = new Set(axes.map((axis) => (axis < 0 ? axis + x.rank : axis)));
+  const gone = new Set(axes.map((axis) => fromFirst(axis, x.rank)));
   return keepDims
     ? x.shape.map((length, i) => (gone.has(i) ? 1 : length))
     : x.shape.filter((_, i) => !gone.has(i));
